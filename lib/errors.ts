@@ -37,6 +37,9 @@ const TABLE = {
   NO_SUCH_PATH: row('ENOENT', 24),
   DAMAGED: row('EIO', 26),
   DESTINATION: row('EEXIST', 27),
+  INTERRUPTED: row('EINTR', 30),
+  VAULT_PLACE: row('EIO', 29),
+  STATE: row('EIO', 28, 'COFFER_STATE_DIR and COFFER_RUNTIME_DIR name other folders'),
   // objects of the vault, docs/FORMAT.md "Checks on read"
   OBJECT_TRUNCATED: row('EIO', 26),
   OBJECT_DAMAGED: row('EIO', 26),
@@ -107,7 +110,7 @@ export class CofferError extends Error {
 
 const CODE_OF_ERRNO = new Map<number, ErrorCode>()
 for (const [code, { errno }] of Object.entries(TABLE)) {
-  if (code === errno) CODE_OF_ERRNO.set(constants.errno[errno], code)
+  if (code === errno) CODE_OF_ERRNO.set(constants.errno[errno], code as ErrorCode)
 }
 
 /** The error of a failed system call. An errno without a row of its own becomes EIO. */

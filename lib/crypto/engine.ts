@@ -12,12 +12,26 @@ export interface Xaes {
    * `record[recordOffset]`. The caller has put the nonce there; ciphertext and tag are written
    * behind it. `plain` and `record` do not overlap. `length` may be 0.
    */
-  seal(record: Uint8Array, recordOffset: number, plain: Uint8Array, plainOffset: number, length: number, aad: Uint8Array): void
+  seal(
+    record: Uint8Array,
+    recordOffset: number,
+    plain: Uint8Array,
+    plainOffset: number,
+    length: number,
+    aad: Uint8Array,
+  ): void
   /**
    * Opens the record (plaintext length `length`) into `plain[plainOffset…]`. False where the tag
    * does not verify; the destination then holds nothing of the plaintext (it is zeroed).
    */
-  open(record: Uint8Array, recordOffset: number, plain: Uint8Array, plainOffset: number, length: number, aad: Uint8Array): boolean
+  open(
+    record: Uint8Array,
+    recordOffset: number,
+    plain: Uint8Array,
+    plainOffset: number,
+    length: number,
+    aad: Uint8Array,
+  ): boolean
   wipe(): void
 }
 
@@ -48,9 +62,21 @@ export interface Engine {
   hkdf(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array
   sha256(data: Uint8Array): Uint8Array
   /** scrypt (RFC 7914) with N = 2^logN. The caller has checked the cost. */
-  scrypt(password: Uint8Array, salt: Uint8Array, logN: number, r: number, p: number, length: number): Uint8Array
+  scrypt(
+    password: Uint8Array,
+    salt: Uint8Array,
+    logN: number,
+    r: number,
+    p: number,
+    length: number,
+  ): Uint8Array
   /** AES-256-GCM, 12-byte nonce, one shot: ciphertext ‖ tag16. */
   gcmSeal(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array, aad: Uint8Array): Uint8Array
   /** null where the tag does not verify. */
-  gcmOpen(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Uint8Array | null
+  gcmOpen(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    sealed: Uint8Array,
+    aad: Uint8Array,
+  ): Uint8Array | null
 }

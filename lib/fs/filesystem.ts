@@ -91,11 +91,25 @@ export interface Filesystem {
   link(nodeid: number, newParent: number, newName: string, out: Entry): void
   /** flags as in open(2); O_CREAT never comes here */
   open(nodeid: number, flags: number): Opened
-  create(parent: number, name: string, mode: number, flags: number, caller: Caller, out: Entry): Opened
+  create(
+    parent: number,
+    name: string,
+    mode: number,
+    flags: number,
+    caller: Caller,
+    out: Entry,
+  ): Opened
   /** Bytes read into `into[intoOffset…]`, less than `length` only at the end of the file. */
   read(fh: number, offset: number, length: number, into: Uint8Array, intoOffset: number): number
   /** Takes `from` only until it returns. Writes everything or throws. */
-  write(fh: number, offset: number, from: Uint8Array, fromOffset: number, length: number, killPriv: boolean): number
+  write(
+    fh: number,
+    offset: number,
+    from: Uint8Array,
+    fromOffset: number,
+    length: number,
+    killPriv: boolean,
+  ): number
   /** One close(2). What cannot be stored is told here. */
   flush(fh: number): void
   fsync(fh: number, dataOnly: boolean): void

@@ -1,0 +1,205 @@
+// The agent of one drive, main thread: mounts, keeps the registry entry, answers the control socket,
+// watches signals and idleness, and ends when the drive has ended. Only the worker serves the drive.
+//
+// The order of an unmount: store everything while errors can still be told, leave the kernel (busy:
+// nothing has changed), serve until the kernel lets go, store again, wipe the keys, exit.
+
+import type { Server } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import { CofferError } from '../errors.js'
+import type { VaultBody } from '../format/config-body.js'
+import { Counters } from '../mount/fuse-linux/counters.js'
+import { mountFuse } from '../mount/fuse-linux/mount-fuse.js'
+import type { FuseSession } from '../mount/fuse-linux/mount-options.js'
+import { LogFile } from '../store/log-file.js'
+import { register, socketPath, unregister, update, type RunningDrive } from '../store/registry.js'
+import { serveControl } from './control.js'
+import { Idleness } from './idleness.js'
+import { leave, waitUsable } from './mountpoint.js'
+import { bootId, startTime } from './process.js'
+import {
+  toWire,
+  type ControlReply,
+  type ControlRequest,
+  type DriveStatus,
+  type Order,
+} from './protocol.js'
+import { driveStatus } from './drive-status.js'
+import { WorkerLink } from './worker-link.js'
+
+const REPORT_TIMEOUT_MS = 1000
+/** after that a drive that was to be taken away by force goes with the process */
+const FORCE_TIMEOUT_MS = 10_000
+
+/** Begins to load what serves a drive, which takes a while. */
+export const startWorker = (): Worker => new Worker(new URL('./drive-worker.js', import.meta.url))
+
+export class Agent {
+  readonly #order: Order
+  readonly #log: LogFile
+  readonly #link: WorkerLink
+  readonly #counters = new Counters()
+  readonly #idleness = new Idleness(this.#counters)
+  readonly #drive: RunningDrive
+  #session: FuseSession | null = null
+  #server: Server | null = null
+  #registered = false
+  #leaving: Promise<void> | null = null
+  #signals = 0
+  #timer: NodeJS.Timeout | null = null
+  /** When the drive has ended: what could not be stored, or null. */
+  readonly ended: Promise<CofferError | null>
+
+  constructor(order: Order, worker: Worker) {
+    this.#order = order
+    this.#log = new LogFile(order.log)
+    this.#link = new WorkerLink(worker, (line) => {
+      this.#log.write(line)
+    })
+    this.ended = this.#link.ended.then((error) => {
+      this.#finish(error)
+      return error
+    })
+    this.#drive = {
+      vaultId: order.vaultId,
+      vault: order.vault,
+      mountpoint: order.mountpoint,
+      pid: process.pid,
+      started: startTime(process.pid) ?? '',
+      boot: bootId(),
+      since: new Date().toISOString(),
+      socket: socketPath(order.vaultId, process.pid),
+      log: order.log,
+      device: '',
+    }
+  }
+
+  /** Resolves when the drive is usable. Where it throws, nothing of the drive is left. */
+  async start(body: VaultBody): Promise<void> {
+    const { mountpoint, readOnly, allowOther } = this.#order
+    try {
+      this.#registered = register(this.#drive)
+      if (!this.#registered) {
+        throw new CofferError('ALREADY_MOUNTED', 'another command is mounting this vault just now')
+      }
+      await this.#link.open(this.#order, body, this.#counters.shared)
+      for (const seed of body.seeds.values()) seed.fill(0)
+      this.#session = mountFuse({ mountpoint, fsname: 'coffer', readOnly, allowOther })
+      this.#drive.device = this.#session.devNumber
+      update(this.#drive)
+      this.#link.serve(this.#session.deviceFd)
+      await Promise.race([waitUsable(mountpoint), this.#endedEarly()])
+      this.#server = await serveControl(this.#drive.socket, (request) => this.#control(request))
+    } catch (error) {
+      this.#log.write(`error start: ${error instanceof Error ? error.message : String(error)}`)
+      await this.#abandon()
+      throw error
+    }
+    this.#log.write(`info mounted: pid ${String(process.pid)}${readOnly ? ', read-only' : ''}`)
+    this.#watchSignals()
+    this.#watchIdleness()
+  }
+
+  async #endedEarly(): Promise<never> {
+    throw (await this.ended) ?? new CofferError('AGENT', 'the drive was unmounted at once')
+  }
+
+  async #control(request: ControlRequest): Promise<ControlReply> {
+    if (request.op === 'status') return { ok: true, status: await this.#status() }
+    await this.unmount(request.force)
+    const error = await this.ended
+    return error === null ? { ok: true } : { ok: false, error: toWire(error) }
+  }
+
+  async #status(): Promise<DriveStatus> {
+    const report = await this.#link.report(REPORT_TIMEOUT_MS)
+    return driveStatus(this.#order, this.#counters, this.#idleness, report)
+  }
+
+  /** Resolves when the kernel has let go or will; `ended` tells the rest. */
+  unmount(force: boolean): Promise<void> {
+    if (force) return this.#force()
+    return (this.#leaving ??= this.#leave().catch((error: unknown) => {
+      this.#leaving = null
+      throw error
+    }))
+  }
+
+  async #leave(): Promise<void> {
+    await this.#link.sync()
+    leave(this.#order.mountpoint, this.#drive.device, false)
+  }
+
+  /** Takes the drive away from whoever uses it. What can be stored in time is stored. */
+  async #force(): Promise<void> {
+    const limit = setTimeout(() => {
+      this.#finish(new CofferError('AGENT', 'the drive did not end in time'))
+      process.exit(1)
+    }, FORCE_TIMEOUT_MS)
+    void this.ended.then(() => {
+      clearTimeout(limit)
+    })
+    await Promise.race([this.#link.sync().catch(() => undefined), pause(FORCE_TIMEOUT_MS / 2)])
+    leave(this.#order.mountpoint, this.#drive.device, true)
+    this.#link.stop()
+  }
+
+  #watchSignals(): void {
+    const stop = (signal: NodeJS.Signals): void => {
+      this.#signals += 1
+      this.#log.write(`info ${signal}: unmounting`)
+      this.unmount(this.#signals > 1).catch((error: unknown) => {
+        this.#log.write(
+          `warn ${signal}: ${toWire(error).message}; a second signal unmounts all the same`,
+        )
+      })
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+    // the terminal went away; the drive stays
+    process.on('SIGHUP', () => undefined)
+  }
+
+  #watchIdleness(): void {
+    const limit = this.#order.idleSeconds * 1000
+    if (limit === 0) return
+    const look = async (): Promise<void> => {
+      if (this.#idleness.milliseconds() < limit) return
+      const report = await this.#link.report(REPORT_TIMEOUT_MS)
+      if (report === null || report.openFiles > 0 || this.#idleness.milliseconds() < limit) return
+      this.#log.write('info idle: unmounting')
+      await this.unmount(false)
+    }
+    // where that fails, the drive is busy after all: the next look decides again
+    this.#timer = setInterval(() => void look().catch(() => undefined), Math.min(limit / 4, 5000))
+  }
+
+  /** Undoes a start that failed half-way. */
+  async #abandon(): Promise<void> {
+    if (this.#session === null) this.#link.serve(-1)
+    else {
+      try {
+        leave(this.#order.mountpoint, this.#drive.device, true)
+      } catch {
+        // closing the connection takes the mount away as well
+      }
+      this.#link.stop()
+    }
+    await Promise.race([this.ended, pause(FORCE_TIMEOUT_MS)])
+  }
+
+  #finish(error: CofferError | null): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#session?.close()
+    this.#server?.close()
+    this.#log.write(
+      error === null ? 'info ended: everything is stored' : `error ended: ${error.message}`,
+    )
+    if (this.#registered) unregister(this.#drive)
+  }
+}
+
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref()
+  })

@@ -1,0 +1,48 @@
+// What `coffer status` is told about a drive. The counters are read from shared memory, so there is
+// something to tell even while the worker is held up by a request.
+
+import type { Counters } from '../mount/fuse-linux/counters.js'
+import type { Idleness } from './idleness.js'
+import type { DriveReport, DriveStatus, Order } from './protocol.js'
+
+export function driveStatus(
+  order: Order,
+  counters: Counters,
+  idleness: Idleness,
+  report: DriveReport | null,
+): DriveStatus {
+  const { busySince, bytesRead, bytesWritten, requests } = counters
+  const busyMs = busySince === 0 ? 0 : Math.max(0, Date.now() - busySince)
+  return {
+    readOnly: order.readOnly,
+    bytesRead,
+    bytesWritten,
+    requests,
+    idleMs: Math.round(idleness.milliseconds()),
+    busyMs,
+    openFiles: report?.openFiles ?? null,
+    engine: report?.engine ?? 'not known',
+    foreignFiles: report?.foreignFiles ?? 0,
+    damaged: report?.damaged ?? [],
+    warnings: warnings(report, busyMs),
+  }
+}
+
+function warnings(report: DriveReport | null, busyMs: number): string[] {
+  if (report === null) {
+    return [
+      `the drive has been held up by one request for ${(busyMs / 1000).toFixed(1)} s; is the vault folder reachable?`,
+    ]
+  }
+  const list: string[] = []
+  if (report.engineProblem !== '') list.push(`the slow engine is in use: ${report.engineProblem}`)
+  for (const { path, code } of report.damaged) list.push(`damaged: ${path} (${code})`)
+  if (report.foreignFiles > 0) {
+    list.push(
+      `${count(report.foreignFiles, 'file')} in the vault folder that coffer did not make; the log names them`,
+    )
+  }
+  return list
+}
+
+const count = (n: number, what: string): string => `${String(n)} ${what}${n === 1 ? '' : 's'}`

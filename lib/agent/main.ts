@@ -1,0 +1,55 @@
+// The agent's process. Its descriptor 3 is the socket to the command that started it: the order comes
+// first, then the keys; the answer goes back. If the command goes away before the drive is usable,
+// the drive is taken away again.
+
+import { Socket } from 'node:net'
+import { deserialize } from 'node:v8'
+import type { VaultBody } from '../format/config-body.js'
+import { Agent, startWorker } from './agent.js'
+import { guardMemory } from './process.js'
+import { FrameReader, toWire, type ControlReply, type Order } from './protocol.js'
+
+guardMemory()
+process.title = 'coffer'
+
+// begins to load while the command still derives the keys
+const worker = startWorker()
+const parent = new Socket({ fd: 3, readable: true, writable: true })
+const frames = new FrameReader()
+let order: Order | null = null
+let agent: Agent | null = null
+let usable = false
+
+parent.on('data', (chunk: Buffer) => {
+  for (const bytes of frames.push(chunk)) {
+    if (order === null) order = JSON.parse(bytes.toString()) as Order
+    else if (agent === null) void start(order, bytes)
+  }
+})
+parent.on('error', () => undefined)
+parent.on('close', () => {
+  if (usable) return
+  if (agent === null) process.exit(0)
+  void agent.unmount(true)
+})
+
+async function start(how: Order, bytes: Buffer): Promise<void> {
+  const body = deserialize(bytes) as VaultBody
+  bytes.fill(0)
+  agent = new Agent(how, worker)
+  let reply: ControlReply = { ok: true }
+  try {
+    await agent.start(body)
+    usable = true
+  } catch (error) {
+    reply = { ok: false, error: toWire(error) }
+  }
+  await new Promise((resolve) =>
+    parent.end(`${JSON.stringify(reply)}\n`, () => {
+      resolve(null)
+    }),
+  )
+  const error = reply.ok ? await agent.ended : null
+  // nothing that still hangs in a pool thread may keep the keys' process alive
+  process.exit(reply.ok && error === null ? 0 : 1)
+}

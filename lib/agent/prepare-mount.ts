@@ -1,0 +1,67 @@
+// Everything that can be found out before a drive is started, so that it is told by the command in
+// the foreground: is that a vault, is it open already, can FUSE be used, is the mountpoint fit.
+
+import { CofferError } from '../errors.js'
+import { fuseProblem } from '../mount/fuse-linux/fuse-problem.js'
+import { isReadOnly } from '../store/config-file.js'
+import { logPath } from '../store/log-file.js'
+import { runningDrives } from '../store/registry.js'
+import { deviceId } from '../store/state.js'
+import { checkMountpoint } from './mountpoint.js'
+import type { Order } from './protocol.js'
+import { chooseEngine, hex, loadVault, unlock, type OpenedVault } from './vault.js'
+
+export interface MountRequest {
+  vault: string
+  mountpoint: string
+  /** a copy of the config to use in place of the vault's */
+  configFile: string | null
+  readOnly: boolean
+  allowOther: boolean
+  /** 0: never */
+  idleSeconds: number
+  logNames: boolean
+}
+
+export interface Prepared {
+  order: Order
+  unlock(password: string): OpenedVault
+}
+
+export function prepareMount(request: MountRequest): Prepared {
+  const loaded = loadVault(request.vault, request.configFile)
+  const problem = fuseProblem()
+  if (problem !== null) throw problem
+  const { vault, vaultId } = loaded
+  checkNotRunning(vault, vaultId)
+  const mountpoint = checkMountpoint(request.mountpoint, vault)
+  if (!request.readOnly && isReadOnly(vault)) {
+    throw new CofferError('VAULT_READ_ONLY', `the vault folder ${vault} is read-only`, {
+      hint: 'mount it with --read-only',
+    })
+  }
+  const { readOnly, allowOther, idleSeconds, logNames } = request
+  return {
+    order: {
+      vaultId,
+      vault,
+      mountpoint,
+      deviceId: hex(deviceId()),
+      readOnly,
+      allowOther,
+      idleSeconds,
+      logNames,
+      log: logPath(vaultId),
+    },
+    unlock: (password) => unlock(chooseEngine().engine, loaded, password),
+  }
+}
+
+function checkNotRunning(vault: string, vaultId: string): void {
+  const drive = runningDrives().find((running) => running.vaultId === vaultId)
+  if (drive === undefined) return
+  const what = drive.vault === vault ? 'this vault is' : `a copy of this vault, ${drive.vault}, is`
+  throw new CofferError('ALREADY_MOUNTED', `${what} mounted already, at ${drive.mountpoint}`, {
+    hint: `use it there, or lock it first: coffer unmount ${drive.mountpoint}`,
+  })
+}

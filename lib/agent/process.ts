@@ -1,0 +1,46 @@
+// Who a process is. A pid alone may be somebody else's by now: the start time and the boot make it
+// one process for good.
+
+import { readFileSync } from 'node:fs'
+import { addressOf, lazy, nativeAvailable } from '../native/libc.js'
+import type { RunningDrive } from '../store/registry.js'
+
+/** In clock ticks since boot; null where there is no such process (a zombie is none). */
+export function startTime(pid: number): string | null {
+  let stat: string
+  try {
+    stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1')
+  } catch {
+    return null
+  }
+  // field 2 is the program's name and may hold anything, also spaces and parentheses
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
+}
+
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+  } catch {
+    return ''
+  }
+}
+
+export const isAlive = (drive: RunningDrive): boolean =>
+  drive.boot === bootId() && startTime(drive.pid) === drive.started
+
+const RLIMIT_CORE = 4
+const PR_SET_DUMPABLE = 4
+
+const setrlimit = lazy('int setrlimit(int resource, uintptr_t limits)')
+const prctl = lazy(
+  'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
+)
+
+/** Keys must reach neither a core file nor another process of this user. */
+export function guardMemory(): void {
+  if (!nativeAvailable || process.platform !== 'linux') return
+  const limits = new Uint8Array(16) // struct rlimit, both zero
+  setrlimit(RLIMIT_CORE, addressOf(limits))
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+}

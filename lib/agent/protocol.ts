@@ -1,0 +1,141 @@
+// What passes between the command line, the agent's main thread and its drive worker.
+//
+// Command line → agent at start: one socket pair; frames (u32 length, bytes): the order as JSON, then
+// the config body with the keys as a structured clone; the answer is one JSON line. Later commands
+// come through the control socket: one JSON line each way. Main thread ↔ worker: messages.
+
+import { Buffer } from 'node:buffer'
+import type { MessagePort } from 'node:worker_threads'
+import { CofferError, type ErrorCode } from '../errors.js'
+import type { VaultBody } from '../format/config-body.js'
+
+/** What to mount and how. No secrets. */
+export interface Order {
+  /** hex */
+  vaultId: string
+  /** absolute */
+  vault: string
+  mountpoint: string
+  /** hex */
+  deviceId: string
+  readOnly: boolean
+  allowOther: boolean
+  /** 0: never */
+  idleSeconds: number
+  /** the log may hold plain names */
+  logNames: boolean
+  log: string
+}
+
+/** What only the worker knows. */
+export interface DriveReport {
+  engine: string
+  /** why it is not the fast one; empty where it is */
+  engineProblem: string
+  openFiles: number
+  /** seen since the mount: files in the vault folder that are none of ours, and damaged objects */
+  foreignFiles: number
+  damaged: Damaged[]
+}
+
+/** A damaged object, by its plain path. */
+export interface Damaged {
+  path: string
+  code: string
+}
+
+export interface DriveStatus {
+  readOnly: boolean
+  bytesRead: number
+  bytesWritten: number
+  requests: number
+  /** since the last request; how long the present one has taken, where the worker is held up by it */
+  idleMs: number
+  busyMs: number
+  /** null where the worker is held up */
+  openFiles: number | null
+  engine: string
+  foreignFiles: number
+  damaged: Damaged[]
+  warnings: string[]
+}
+
+export type ControlRequest = { op: 'status' } | { op: 'unmount'; force: boolean }
+export type ControlReply = { ok: true; status?: DriveStatus } | { ok: false; error: WireError }
+
+/** Main thread to worker: first this, */
+export interface WorkerStart {
+  order: Order
+  body: VaultBody
+  /** memory of mount/fuse-linux/counters.ts */
+  counters: SharedArrayBuffer
+  requests: MessagePort
+  wakeFd: number
+}
+/** then this, when the mount is there (-1: there will be none), */
+export interface WorkerServe {
+  deviceFd: number
+}
+/** then these, between requests. */
+export interface WorkerRequest {
+  id: number
+  op: 'report' | 'sync' | 'stop'
+}
+
+/** Worker to main thread. */
+export type WorkerEvent =
+  | { event: 'answer'; id: number; report?: DriveReport; error?: WireError }
+  | { event: 'log'; line: string }
+  /** the kernel's side is gone and everything is stored, or the error says what is not */
+  | { event: 'ended'; error?: WireError }
+
+export interface WireError {
+  code: string
+  message: string
+  hint: string
+}
+
+export function toWire(error: unknown): WireError {
+  if (error instanceof CofferError)
+    return { code: error.code, message: error.message, hint: error.hint }
+  return {
+    code: 'INTERNAL',
+    message: error instanceof Error ? error.message : String(error),
+    hint: '',
+  }
+}
+
+export const fromWire = ({ code, message, hint }: WireError): CofferError =>
+  new CofferError(code as ErrorCode, message, hint === '' ? {} : { hint })
+
+export function frame(bytes: Uint8Array): Buffer {
+  const framed = Buffer.alloc(4 + bytes.length)
+  framed.writeUInt32BE(bytes.length)
+  framed.set(bytes, 4)
+  return framed
+}
+
+const FRAME_MAX = 1024 * 1024
+
+/** Cuts a byte stream into frames; each is a copy that its taker owns. The rest is wiped as it goes. */
+export class FrameReader {
+  #pending: Buffer = Buffer.alloc(0)
+
+  push(chunk: Buffer): Buffer[] {
+    const joined = Buffer.concat([this.#pending, chunk])
+    this.#pending.fill(0)
+    chunk.fill(0)
+    const frames: Buffer[] = []
+    let at = 0
+    while (joined.length - at >= 4) {
+      const length = joined.readUInt32BE(at)
+      if (length > FRAME_MAX) throw new Error('a frame is too long')
+      if (joined.length - at - 4 < length) break
+      frames.push(Buffer.from(joined.subarray(at + 4, at + 4 + length)))
+      at += 4 + length
+    }
+    this.#pending = Buffer.from(joined.subarray(at))
+    joined.fill(0)
+    return frames
+  }
+}

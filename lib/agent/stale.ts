@@ -1,0 +1,40 @@
+// What agents that were killed left behind. Every coffer command clears it first: the registry entry,
+// its socket, and the dead mount if it is still there. A mount counts as ours only by the place and
+// the device number that the entry names.
+
+import { runningDrives, unregister, type RunningDrive } from '../store/registry.js'
+import { mountedAt } from '../mount/mountinfo.js'
+import { unmount } from '../mount/fuse-linux/unmount.js'
+import { isAlive } from './process.js'
+
+/** Sentences about what was cleared. */
+export function clearStale(): string[] {
+  const said: string[] = []
+  for (const drive of runningDrives()) {
+    if (isAlive(drive)) continue
+    if (isStillMounted(drive)) {
+      try {
+        unmount(drive.mountpoint, { lazy: true })
+      } catch (error) {
+        // the entry stays, so that the next command tries again
+        said.push(`The dead drive at ${drive.mountpoint} cannot be taken away: ${String(error)}`)
+        continue
+      }
+    }
+    unregister(drive)
+    said.push(
+      `The drive at ${drive.mountpoint} had ended without being unmounted; what it left was cleared.`,
+    )
+  }
+  return said
+}
+
+function isStillMounted({ mountpoint, device }: RunningDrive): boolean {
+  if (device === '' || process.platform !== 'linux') return false
+  try {
+    return mountedAt(mountpoint)?.device === device
+  } catch {
+    // even the folder around it has gone
+    return false
+  }
+}

@@ -1,0 +1,233 @@
+// Making a vault, changing its password, putting a config back. FORMAT.md §8. The randomness that
+// `format` is given comes from here.
+
+import { Buffer } from 'node:buffer'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Engine } from '../crypto/engine.js'
+import { CofferError } from '../errors.js'
+import { buildConfig, openBody, parseConfig, type ParsedConfig } from '../format/config.js'
+import type { VaultBody } from '../format/config-body.js'
+import {
+  CHUNK_LOG2_DEFAULT,
+  ID_SIZE,
+  KEY_ID_SIZE,
+  KEY_SIZE,
+  NONCE_SIZE,
+  STRICT_MAX_DEFAULT,
+  SUITE_XAES_256_GCM,
+} from '../format/constants.js'
+import { SALT_SIZE, SLOT_ID_SIZE } from '../format/slot.js'
+import { passwordSlot } from '../format/slot-password.js'
+import {
+  BACKUP_NAME,
+  CONFIG_NAME,
+  createVaultFolder,
+  otherConfigs,
+  readConfig,
+  readVaultConfig,
+  replaceConfig,
+  restoreConfig as restoreFile,
+} from '../store/config-file.js'
+import { configCopies, keepConfig, keepDamaged } from '../store/state.js'
+import { realPath } from '../store/state-folder.js'
+import { hex, unlock, wipe, type OpenedVault } from './vault.js'
+
+/** FORMAT.md §8: what this program makes and reads. */
+export function checkLogN(logN: number): void {
+  if (!Number.isInteger(logN) || logN < 10 || logN > 20) {
+    throw new CofferError('USAGE', '--scrypt-logn takes a whole number from 10 to 20')
+  }
+}
+
+function newSlot(
+  engine: Engine,
+  password: string,
+  vaultId: Uint8Array,
+  vrk: Uint8Array,
+  logN: number,
+): Uint8Array {
+  const secret = Buffer.from(password, 'utf8')
+  try {
+    return passwordSlot(engine, {
+      password: secret,
+      vaultId,
+      vrk,
+      salt: randomBytes(SALT_SIZE),
+      slotId: randomBytes(SLOT_ID_SIZE),
+      logN,
+    })
+  } finally {
+    secret.fill(0)
+  }
+}
+
+/** The folder must be empty or missing. A copy of the config stays on this machine. */
+export function createVault(
+  engine: Engine,
+  vault: string,
+  password: string,
+  label: string,
+  logN: number,
+): void {
+  const vaultId = randomBytes(ID_SIZE)
+  const vrk = randomBytes(KEY_SIZE)
+  const rootKeyId = randomBytes(KEY_ID_SIZE)
+  const body: VaultBody = {
+    v: 1,
+    chunkLog2: CHUNK_LOG2_DEFAULT,
+    rootDirId: randomBytes(ID_SIZE),
+    rootKeyId,
+    current: rootKeyId,
+    seeds: new Map([[hex(rootKeyId), randomBytes(KEY_SIZE)]]),
+    suites: [SUITE_XAES_256_GCM],
+    policy: { strictMax: STRICT_MAX_DEFAULT, integrity: 'auto', unknown: {} },
+    devices: [],
+    label,
+    unknown: {},
+  }
+  const slots = [newSlot(engine, password, vaultId, vrk, logN)]
+  const config = buildConfig(engine, {
+    vaultId,
+    configSeq: 1n,
+    bodyNonce: randomBytes(NONCE_SIZE),
+    slots,
+    vrk,
+    body,
+  })
+  wipe({ vrk, body })
+  createVaultFolder(vault, config)
+  keepConfig(hex(vaultId), realPath(vault), 1n, config)
+}
+
+/** Replaces the slot that was opened. New salt, configSeq + 1; the config before stays as backup. */
+export function changePassword(
+  engine: Engine,
+  opened: OpenedVault,
+  password: string,
+  logN: number,
+): void {
+  const { config, vrk, vault } = opened
+  const others = siblings(engine, opened)
+  const seeds = new Map(opened.body.seeds)
+  let configSeq = config.configSeq
+  for (const other of others) {
+    // seeds only ever grow, whatever a conflict of two devices did to the config
+    for (const [keyId, seed] of other.body.seeds) if (!seeds.has(keyId)) seeds.set(keyId, seed)
+    if (other.config.configSeq > configSeq) configSeq = other.config.configSeq
+  }
+  const slot = newSlot(engine, password, config.vaultId, vrk, logN)
+  const bytes = buildConfig(engine, {
+    vaultId: config.vaultId,
+    configSeq: configSeq + 1n,
+    bodyNonce: randomBytes(NONCE_SIZE),
+    slots: config.slots.map((old) => (old === opened.slot ? slot : old.bytes)),
+    vrk,
+    body: { ...opened.body, seeds },
+  })
+  // somebody else's change in the meantime must not be overwritten
+  if (!readVaultConfig(vault).equals(opened.bytes)) {
+    throw new CofferError('BUSY', 'the config was changed by another program just now', {
+      hint: 'try again',
+    })
+  }
+  replaceConfig(vault, bytes)
+  keepConfig(opened.vaultId, vault, configSeq + 1n, bytes)
+}
+
+interface Sibling {
+  config: ParsedConfig
+  body: VaultBody
+}
+
+/** Other configs of this vault that the same VRK opens: backup, conflict copies, copies kept here. */
+function siblings(engine: Engine, { vault, vaultId, vrk }: OpenedVault): Sibling[] {
+  const files = [...otherConfigs(vault), ...configCopies(vaultId, vault).map(({ file }) => file)]
+  const found: Sibling[] = []
+  for (const file of files) {
+    try {
+      const bytes = readConfig(file)
+      if (bytes === null) continue
+      const config = parseConfig(bytes)
+      if (hex(config.vaultId) === vaultId)
+        found.push({ config, body: openBody(engine, config, vrk) })
+    } catch {
+      // damaged, or of another VRK: nothing to learn from it
+    }
+  }
+  return found
+}
+
+/**
+ * Puts back what `findReplacement` found; the password must open it. What was there before is kept
+ * in the state folder. Refuses to replace a config that is fine.
+ */
+export function restoreConfig(engine: Engine, replacement: Replacement, password: string): void {
+  const { vault, bytes } = replacement
+  const current = readConfig(join(vault, CONFIG_NAME))
+  if (current !== null && isFine(engine, vault, current, password)) {
+    throw new CofferError(
+      'USAGE',
+      'the config of this vault is not damaged; there is nothing to restore',
+    )
+  }
+  const config = parseConfig(bytes)
+  const vaultId = hex(config.vaultId)
+  wipe(unlock(engine, { vault, vaultId, bytes, config }, password))
+  if (current !== null) keepDamaged(vaultId, current)
+  restoreFile(vault, bytes)
+}
+
+function isFine(engine: Engine, vault: string, bytes: Uint8Array, password: string): boolean {
+  try {
+    const config = parseConfig(bytes)
+    wipe(unlock(engine, { vault, vaultId: hex(config.vaultId), bytes, config }, password))
+    return true
+  } catch {
+    return false
+  }
+}
+
+export interface Replacement {
+  vault: string
+  file: string
+  bytes: Buffer
+}
+
+/** `from`, or the newest copy that this machine keeps, or the backup in the vault folder. */
+export function findReplacement(path: string, from: string | null): Replacement {
+  const vault = realPath(path)
+  const id = idInFolder(vault)
+  const candidates =
+    from === null
+      ? [...configCopies(id, vault).map(({ file }) => file), join(vault, BACKUP_NAME)]
+      : [from]
+  let problem: unknown = null
+  for (const file of candidates) {
+    try {
+      const bytes = readConfig(file)
+      if (bytes === null) continue
+      parseConfig(bytes)
+      return { vault, file, bytes }
+    } catch (error) {
+      problem ??= error
+    }
+  }
+  if (from !== null && problem !== null) throw problem
+  throw new CofferError(
+    'NOT_A_VAULT',
+    `there is no good copy of the config of ${vault} to put back`,
+    {
+      hint: 'look for an older version of vault.coffer at your cloud provider, then use --from FILE',
+    },
+  )
+}
+
+function idInFolder(vault: string): string | null {
+  try {
+    const bytes = readVaultConfig(vault)
+    return bytes.length >= 40 ? hex(bytes.subarray(24, 40)) : null
+  } catch {
+    return null
+  }
+}

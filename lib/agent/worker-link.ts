@@ -1,0 +1,128 @@
+// The main thread's end of the link to the drive worker. The worker runs one synchronous loop, so
+// it takes messages only between requests, when an eventfd wakes it; its answers come as events.
+
+import { MessageChannel, type Worker } from 'node:worker_threads'
+import { CofferError } from '../errors.js'
+import type { VaultBody } from '../format/config-body.js'
+import { closeWake, openWake, wake } from '../native/eventfd.js'
+import {
+  fromWire,
+  type DriveReport,
+  type Order,
+  type WorkerEvent,
+  type WorkerRequest,
+  type WorkerStart,
+} from './protocol.js'
+
+interface Waiting {
+  resolve(report: DriveReport | undefined): void
+  reject(error: Error): void
+}
+
+export class WorkerLink {
+  /** When the worker has ended. null: everything is stored. */
+  readonly ended: Promise<CofferError | null>
+  readonly #worker: Worker
+  readonly #requests = new MessageChannel()
+  readonly #wakeFd = openWake()
+  readonly #waiting = new Map<number, Waiting>()
+  /** the question that `open` waits on */
+  readonly #OPEN = 0
+  #nextId = 1
+  #over = false
+
+  constructor(worker: Worker, log: (line: string) => void) {
+    this.#worker = worker
+    this.ended = new Promise((resolve) => {
+      let result: CofferError | null | undefined
+      worker.on('message', (event: WorkerEvent) => {
+        if (event.event === 'log') log(event.line)
+        else if (event.event === 'answer') this.#answer(event)
+        else result = event.error === undefined ? null : fromWire(event.error)
+      })
+      worker.on('error', (error) => {
+        log(`error: the drive's thread failed: ${error.stack ?? error.message}`)
+        result = new CofferError('AGENT', `the drive's thread failed: ${error.message}`)
+      })
+      worker.on('exit', () => {
+        const silent = new CofferError('AGENT', "the drive's thread ended without a word")
+        const error = result === undefined ? silent : result
+        this.#close(error ?? new CofferError('NOT_MOUNTED', 'the drive has ended'))
+        resolve(error)
+      })
+    })
+  }
+
+  /** Hands over the order and the keys. Resolves when the vault is open. */
+  async open(order: Order, body: VaultBody, counters: SharedArrayBuffer): Promise<void> {
+    const { port2 } = this.#requests
+    const start: WorkerStart = { order, body, counters, requests: port2, wakeFd: this.#wakeFd }
+    await new Promise<unknown>((resolve, reject) => {
+      this.#waiting.set(this.#OPEN, { resolve, reject })
+      this.#worker.postMessage(start, [port2])
+    })
+  }
+
+  /** The worker owns the connection from now on, except for closing it. */
+  serve(deviceFd: number): void {
+    this.#worker.postMessage({ deviceFd })
+  }
+
+  /** null where the worker is held up by a request and has not answered in time. */
+  async report(timeoutMs: number): Promise<DriveReport | null> {
+    return (await this.#ask('report', timeoutMs)) ?? null
+  }
+
+  /** Stores everything that is open. Throws what cannot be stored. */
+  async sync(): Promise<void> {
+    await this.#ask('sync', 0)
+  }
+
+  /** Ends the loop though the kernel may still hold the mount. */
+  stop(): void {
+    if (!this.#over) this.#post({ id: -1, op: 'stop' })
+  }
+
+  #post(request: WorkerRequest): void {
+    this.#requests.port1.postMessage(request)
+    wake(this.#wakeFd)
+  }
+
+  #ask(op: 'report' | 'sync', timeoutMs: number): Promise<DriveReport | undefined> {
+    if (this.#over) return Promise.reject(new CofferError('NOT_MOUNTED', 'the drive has ended'))
+    const id = this.#nextId++
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        this.#waiting.delete(id)
+        resolve(undefined)
+      }
+      const timer = timeoutMs === 0 ? undefined : setTimeout(giveUp, timeoutMs)
+      this.#waiting.set(id, {
+        resolve(report) {
+          clearTimeout(timer)
+          resolve(report)
+        },
+        reject(error) {
+          clearTimeout(timer)
+          reject(error)
+        },
+      })
+      this.#post({ id, op })
+    })
+  }
+
+  #answer({ id, report, error }: WorkerEvent & { event: 'answer' }): void {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    if (error !== undefined) waiting?.reject(fromWire(error))
+    else waiting?.resolve(report)
+  }
+
+  #close(error: CofferError): void {
+    this.#over = true
+    for (const waiting of this.#waiting.values()) waiting.reject(error)
+    this.#waiting.clear()
+    this.#requests.port1.close()
+    closeWake(this.#wakeFd)
+  }
+}

@@ -1,0 +1,121 @@
+// coffer doctor: what works on this machine, and what to do about what does not. Exit 0 where a drive
+// can be mounted, 15 where not; ls and get may work all the same.
+
+import { totalmem } from 'node:os'
+import { resolve } from 'node:path'
+import { openEngine } from '../crypto/choose-engine.js'
+import { fuseProblem } from '../mount/fuse-linux/fuse-problem.js'
+import { nativeAvailable, nativeProblem } from '../native/libc.js'
+import { describeFolder, tryWriting } from '../store/folder.js'
+import { privateFolder, reason, runtimeFolder, stateFolder } from '../store/state-folder.js'
+import { amount, json as printJson, out } from './ui.js'
+
+interface Arguments {
+  folder?: string | undefined
+  json: boolean
+}
+
+interface Finding {
+  what: string
+  /** null: not good, but works */
+  ok: boolean | null
+  says: string
+  /** what to do; empty where nothing is to be done */
+  advice: string
+}
+
+const fine = (what: string, says: string): Finding => ({ what, ok: true, says, advice: '' })
+
+export function doctor({ folder, json }: Arguments): Promise<number> {
+  const findings = [node(), native(), engine(), fuse(), memory(), ...folders()]
+  if (folder !== undefined) findings.push(...vaultFolder(resolve(folder)))
+  if (json) printJson(findings)
+  else for (const finding of findings) show(finding)
+  return Promise.resolve(
+    findings.some(({ what, ok }) => what === 'mounting' && ok === false) ? 15 : 0,
+  )
+}
+
+function show({ what, ok, says, advice }: Finding): void {
+  const mark = ok === true ? 'ok' : ok === null ? 'slow' : 'NO'
+  out(`${mark.padEnd(5)} ${what}: ${says}`)
+  if (advice !== '') out(`      ${advice}`)
+}
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const says = `${process.version} on ${process.platform} ${process.arch}, OpenSSL ${process.versions.openssl}`
+  if (major > 20 || (major === 20 && minor >= 19)) return fine('Node', says)
+  return { what: 'Node', ok: false, says, advice: 'install Node 20.19 or newer' }
+}
+
+function native(): Finding {
+  if (nativeAvailable) return fine('native calls', 'koffi is loaded')
+  const advice = 'run npm install again on this machine; ls and get work without it'
+  return { what: 'native calls', ok: false, says: nativeProblem, advice }
+}
+
+function engine(): Finding {
+  const { engine: chosen, problem } = openEngine()
+  if (problem === '') return fine('encryption', `fast engine (${chosen.name})`)
+  return {
+    what: 'encryption',
+    ok: null,
+    says: `slow engine (${chosen.name}): ${problem}`,
+    advice: '',
+  }
+}
+
+function fuse(): Finding {
+  const problem = fuseProblem()
+  if (problem === null) return fine('mounting', 'FUSE can be used')
+  return { what: 'mounting', ok: false, says: problem.message, advice: problem.hint }
+}
+
+function memory(): Finding {
+  const total = totalmem()
+  const says = `${amount(total)}; unlocking takes 128 MiB for a moment`
+  if (total >= 400 * 2 ** 20) return fine('memory', says)
+  return { what: 'memory', ok: null, says, advice: 'make vaults with --scrypt-logn 15 here' }
+}
+
+function folders(): Finding[] {
+  return [
+    ['state folder', stateFolder()] as const,
+    ['runtime folder', runtimeFolder()] as const,
+  ].map(([what, path]) => {
+    try {
+      privateFolder(path)
+      tryWriting(path)
+      return fine(what, path)
+    } catch (error) {
+      const says = `${path} cannot be used: ${reason(error)}`
+      return {
+        what,
+        ok: false,
+        says,
+        advice: 'COFFER_STATE_DIR and COFFER_RUNTIME_DIR name other folders',
+      }
+    }
+  })
+}
+
+function vaultFolder(path: string): Finding[] {
+  try {
+    const { fileSystem, free } = describeFolder(path)
+    const findings = [fine('vault folder', `${path}: ${fileSystem}, ${amount(free)} free`)]
+    try {
+      tryWriting(path)
+    } catch (error) {
+      findings.push({
+        what: 'writing there',
+        ok: false,
+        says: reason(error),
+        advice: 'a vault in it can be mounted with --read-only',
+      })
+    }
+    return findings
+  } catch (error) {
+    return [{ what: 'vault folder', ok: false, says: `${path}: ${reason(error)}`, advice: '' }]
+  }
+}

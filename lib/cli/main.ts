@@ -1,0 +1,262 @@
+// The command line: names, options, help. Each command lives in a file of its own, loaded when it is
+// the one. docs/CLI.md freezes what is here.
+
+import yargs, { type Argv } from 'yargs'
+import { CofferError } from '../errors.js'
+import { fail, out } from './ui.js'
+import { version } from './version.js'
+
+type Run = () => Promise<number>
+
+const vaultArgument = <T>(y: Argv<T>) =>
+  y.positional('vault', {
+    type: 'string',
+    demandOption: true,
+    describe: 'the folder that the cloud client syncs',
+  })
+
+const passwordOptions = <T>(y: Argv<T>) =>
+  y
+    .option('passfile', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'read the password from this file',
+    })
+    .option('passcommand', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'read the password from what this command prints',
+    })
+    .conflicts('passfile', 'passcommand')
+
+const jsonOption = <T>(y: Argv<T>) =>
+  y.option('json', { type: 'boolean', default: false, describe: 'print JSON for scripts' })
+
+/** Fills in what to run; does not run it, so that errors of a command are not taken for bad usage. */
+function parser(argv: readonly string[], choose: (run: Run) => void) {
+  return yargs([...argv])
+    .scriptName('coffer')
+    .usage('$0 <command>\n\nAn end-to-end encrypted drive for any cloud folder.')
+    .locale('en')
+    .parserConfiguration({
+      'duplicate-arguments-array': false,
+      'dot-notation': false,
+      'boolean-negation': false,
+    })
+    .command(
+      'create <vault>',
+      'make a new vault in an empty folder',
+      (y) =>
+        passwordOptions(vaultArgument(y))
+          .option('label', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'a name for the vault, kept encrypted',
+          })
+          .option('scrypt-logn', {
+            type: 'number',
+            requiresArg: true,
+            default: 17,
+            describe: 'cost of a password guess: 2^N KiB of memory, 10 to 20',
+          }),
+      (args) => {
+        choose(async () => (await import('./create.js')).create(args))
+      },
+    )
+    .command(
+      'mount <vault> <mountpoint>',
+      'show the files of a vault as a drive',
+      (y) =>
+        passwordOptions(vaultArgument(y))
+          .positional('mountpoint', {
+            type: 'string',
+            demandOption: true,
+            describe: 'an empty folder',
+          })
+          .option('foreground', {
+            type: 'boolean',
+            default: false,
+            describe: 'stay in this process until it is unmounted',
+          })
+          .option('read-only', {
+            type: 'boolean',
+            default: false,
+            describe: 'nothing can be changed through the drive',
+          })
+          .option('allow-other', {
+            type: 'boolean',
+            default: false,
+            describe: 'other users may use the drive too',
+          })
+          .option('idle', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'unmount after so long without use: 90s, 15m, 2h',
+          })
+          .option('log-names', {
+            type: 'boolean',
+            default: false,
+            describe: 'the log may name plain files',
+          })
+          .option('config', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'use this copy of the config',
+          }),
+      (args) => {
+        choose(async () => (await import('./mount.js')).mount(args))
+      },
+    )
+    .command(
+      ['unmount [target]', 'lock [target]'],
+      'store everything, take the drive away, forget the key',
+      (y) =>
+        y
+          .positional('target', { type: 'string', describe: 'the mountpoint or the vault' })
+          .option('all', { type: 'boolean', default: false, describe: 'every drive of this user' })
+          .option('force', {
+            type: 'boolean',
+            default: false,
+            describe: 'also while programs use it',
+          }),
+      (args) => {
+        choose(async () => (await import('./unmount.js')).unmount(args))
+      },
+    )
+    .command('status', 'say which drives are mounted', jsonOption, (args) => {
+      choose(async () => (await import('./status.js')).status(args))
+    })
+    .command(
+      'ls <vault> [path]',
+      'list a folder of a vault without mounting it',
+      (y) =>
+        jsonOption(passwordOptions(vaultArgument(y)))
+          .positional('path', { type: 'string', default: '/', describe: 'a path in the vault' })
+          .option('long', {
+            alias: 'l',
+            type: 'boolean',
+            default: false,
+            describe: 'with mode, size and time',
+          }),
+      (args) => {
+        choose(async () => (await import('./ls.js')).ls(args))
+      },
+    )
+    .command(
+      'get <vault> <path> <dest>',
+      'copy a file or a whole folder out of a vault without mounting it',
+      (y) =>
+        jsonOption(passwordOptions(vaultArgument(y)))
+          .positional('path', {
+            type: 'string',
+            demandOption: true,
+            describe: 'a path in the vault, / for all',
+          })
+          .positional('dest', {
+            type: 'string',
+            demandOption: true,
+            describe: 'a name that does not exist yet',
+          }),
+      (args) => {
+        choose(async () => (await import('./get.js')).get(args))
+      },
+    )
+    .command(
+      'passwd <vault>',
+      'change the password',
+      (y) =>
+        passwordOptions(vaultArgument(y))
+          .option('new-passfile', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'read the new password from this file',
+          })
+          .option('new-passcommand', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'read it from what this command prints',
+          })
+          .option('scrypt-logn', {
+            type: 'number',
+            requiresArg: true,
+            default: 17,
+            describe: 'cost of a password guess',
+          })
+          .conflicts('new-passfile', 'new-passcommand'),
+      (args) => {
+        choose(async () => (await import('./passwd.js')).passwd(args))
+      },
+    )
+    .command(
+      'info <vault>',
+      'say what can be said without a password',
+      (y) => jsonOption(vaultArgument(y)),
+      (args) => {
+        choose(async () => (await import('./info.js')).info(args))
+      },
+    )
+    .command(
+      'restore-config <vault>',
+      "put this machine's copy of a damaged config back",
+      (y) =>
+        passwordOptions(vaultArgument(y)).option('from', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'this file instead of the newest copy',
+        }),
+      (args) => {
+        choose(async () => (await import('./restore-config.js')).restoreConfig(args))
+      },
+    )
+    .command(
+      'doctor [folder]',
+      'say what works on this machine, and what to do about the rest',
+      (y) =>
+        jsonOption(
+          y.positional('folder', {
+            type: 'string',
+            describe: 'also look at the file system of this folder',
+          }),
+        ),
+      (args) => {
+        choose(async () => (await import('./doctor.js')).doctor(args))
+      },
+    )
+    .example('$0 create ~/Cloud/vault', 'make a vault')
+    .example('$0 mount ~/Cloud/vault ~/Private', 'open it')
+    .example('$0 unmount ~/Private', 'lock it')
+    .example('$0 get ~/Cloud/vault / ~/everything', 'copy all files out')
+    .demandCommand(1, 'a command is missing')
+    .strict()
+    .version(version)
+    .help()
+    .alias('help', 'h')
+    .wrap(Math.min(100, process.stdout.columns || 100))
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error instanceof CofferError
+        ? error
+        : new CofferError('USAGE', sentence(message ?? error?.message ?? 'bad usage'))
+    })
+}
+
+/** yargs speaks in fragments with line breaks. */
+const sentence = (message: string): string => message.replace(/\s*\n\s*/g, ' ').trim()
+
+export async function main(argv: readonly string[]): Promise<number> {
+  let chosen: Run | null = null
+  try {
+    let output = ''
+    await parser(argv, (run) => {
+      chosen = run
+    }).parseAsync([...argv], {}, (_error, _args, text) => {
+      output = text
+    })
+    if (output !== '') out(output)
+    if (chosen === null) return 0
+    return await (chosen as Run)()
+  } catch (error) {
+    return fail(error)
+  }
+}

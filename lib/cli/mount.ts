@@ -1,0 +1,56 @@
+// coffer mount.
+
+import { CofferError } from '../errors.js'
+import { clearStale } from '../agent/stale.js'
+import { launch, serveHere } from '../agent/launch.js'
+import { readPassword, type PasswordSource } from './read-password.js'
+import { bold, fail, quoted, say, warn } from './ui.js'
+import { prepareMount } from '../agent/prepare-mount.js'
+
+interface Arguments extends PasswordSource {
+  vault: string
+  mountpoint: string
+  foreground: boolean
+  readOnly: boolean
+  allowOther: boolean
+  idle?: string | undefined
+  logNames: boolean
+  config?: string | undefined
+}
+
+const UNITS: Record<string, number> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
+
+function idleSeconds(text: string | undefined): number {
+  if (text === undefined) return 0
+  const match = /^(\d{1,6})([smhd]?)$/.exec(text)
+  const seconds = match === null ? 0 : Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0)
+  if (seconds === 0) {
+    throw new CofferError('USAGE', `--idle ${text} is not a time`, {
+      hint: 'write it as 90s, 15m or 2h',
+    })
+  }
+  return seconds
+}
+
+export async function mount(args: Arguments): Promise<number> {
+  const idle = idleSeconds(args.idle)
+  for (const line of clearStale()) say(line)
+  const prepared = prepareMount({ ...args, configFile: args.config ?? null, idleSeconds: idle })
+  const password = await readPassword(args)
+  const { order } = prepared
+  const starting = args.foreground ? serveHere(order) : launch(order)
+  try {
+    const unlocked = prepared.unlock(password)
+    for (const warning of unlocked.warnings) warn(warning)
+    await starting.start(unlocked.body)
+  } catch (error) {
+    starting.cancel()
+    return fail(error, order.log)
+  }
+  const mode = order.readOnly ? ', read-only' : ''
+  say(`${bold(order.mountpoint)} shows ${order.vault}${mode}.`)
+  say(`To lock it: coffer unmount ${quoted(order.mountpoint)}`)
+  const error = await starting.ended()
+  if (error === null) return 0
+  return fail(error, order.log)
+}

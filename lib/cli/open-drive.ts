@@ -1,0 +1,39 @@
+// A vault opened in this process, read-only and without a mount: what ls and get work on. Needs
+// neither FUSE nor native calls, so any machine with Node gets its files back.
+
+import { randomFillSync } from 'node:crypto'
+import { chooseEngine, loadVault, unlock } from '../agent/vault.js'
+import { Drive } from '../fs/drive.js'
+import type { LogEvent } from '../fs/context.js'
+import { deviceId } from '../store/state.js'
+import { readPassword, type PasswordSource } from './read-password.js'
+import { warn } from './ui.js'
+
+export async function withDrive<T>(
+  args: PasswordSource & { vault: string },
+  use: (drive: Drive) => Promise<T> | T,
+): Promise<T> {
+  const loaded = loadVault(args.vault)
+  const { engine } = chooseEngine()
+  const opened = unlock(engine, loaded, await readPassword(args))
+  opened.vrk.fill(0)
+  for (const warning of opened.warnings) warn(warning)
+  const drive = new Drive({
+    engine,
+    vaultPath: loaded.vault,
+    vaultId: loaded.config.vaultId,
+    body: opened.body,
+    deviceId: deviceId(),
+    readOnly: true,
+    random: randomFillSync,
+    log: (event: LogEvent) => {
+      if (event.level !== 'info')
+        warn(`${event.message}${event.path === undefined ? '' : ` (${event.path})`}`)
+    },
+  })
+  try {
+    return await use(drive)
+  } finally {
+    drive.close()
+  }
+}

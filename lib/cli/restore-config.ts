@@ -1,0 +1,18 @@
+// coffer restore-config.
+
+import { chooseEngine } from '../agent/vault.js'
+import { findReplacement, restoreConfig as restore } from '../agent/vault-changes.js'
+import { readPassword, type PasswordSource } from './read-password.js'
+import { say } from './ui.js'
+
+interface Arguments extends PasswordSource {
+  vault: string
+  from?: string | undefined
+}
+
+export async function restoreConfig(args: Arguments): Promise<number> {
+  const replacement = findReplacement(args.vault, args.from ?? null)
+  restore(chooseEngine().engine, replacement, await readPassword(args))
+  say(`The config of ${replacement.vault} is now the one from ${replacement.file}.`)
+  return 0
+}

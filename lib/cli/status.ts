@@ -1,0 +1,62 @@
+// coffer status.
+
+import { askStatus } from '../agent/running.js'
+import type { DriveStatus } from '../agent/protocol.js'
+import { clearStale } from '../agent/stale.js'
+import { runningDrives, type RunningDrive } from '../store/registry.js'
+import { amount, bold, duration, json as printJson, out, say } from './ui.js'
+
+interface Arguments {
+  json: boolean
+}
+
+export async function status({ json }: Arguments): Promise<number> {
+  for (const line of clearStale()) say(line)
+  const drives = runningDrives()
+  const states = await Promise.all(
+    drives.map((drive) =>
+      askStatus(drive).catch((error: unknown) =>
+        error instanceof Error ? error.message : String(error),
+      ),
+    ),
+  )
+  if (json) {
+    printJson(
+      drives.map((drive, i) => {
+        const state = states[i]
+        const { vault, vaultId, mountpoint, pid, since, log } = drive
+        const base = { vault, vaultId, mountpoint, pid, since, log }
+        return typeof state === 'string'
+          ? { ...base, problem: state }
+          : { ...base, problem: null, ...state }
+      }),
+    )
+    return 0
+  }
+  if (drives.length === 0) say('No drive is mounted.')
+  drives.forEach((drive, i) => {
+    if (i > 0) out('')
+    show(drive, states[i] ?? 'no answer')
+  })
+  return 0
+}
+
+function show(drive: RunningDrive, state: DriveStatus | string): void {
+  const age = (Date.now() - Date.parse(drive.since)) / 1000
+  out(bold(drive.mountpoint))
+  out(`  vault:     ${drive.vault}`)
+  out(`  since:     ${drive.since} (${duration(age)})`)
+  out(`  process:   ${String(drive.pid)}`)
+  if (typeof state === 'string') {
+    out(`  warning:   ${state}`)
+  } else {
+    out(`  read:      ${amount(state.bytesRead)}`)
+    out(`  written:   ${amount(state.bytesWritten)}`)
+    out(
+      `  open:      ${state.openFiles === null ? 'not known' : `${String(state.openFiles)} files`}`,
+    )
+    out(`  engine:    ${state.engine}${state.readOnly ? ', read-only' : ''}`)
+    for (const warning of state.warnings) out(`  warning:   ${warning}`)
+  }
+  out(`  log:       ${drive.log}`)
+}

@@ -1,0 +1,106 @@
+// Keys below the generation seeds. FORMAT.md §2. Pure.
+
+import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
+import type { Cmac, Engine, Siv, Xaes } from '../crypto/engine.js'
+import { LABEL_NAME, LABEL_OBJECT, LABEL_WRAP, type Kind } from './constants.js'
+
+/** What one seed yields: the key of names and the key that wraps file keys. */
+export interface Generation {
+  readonly keyId: Uint8Array
+  readonly name: Siv
+  readonly wrap: Xaes
+}
+
+/** Every generation a vault ever had, by keyId; derived on first use. */
+export class Keyring {
+  readonly #generations = new Map<string, Generation>()
+  readonly #engine: Engine
+  readonly #vaultId: Uint8Array
+  readonly #seeds: ReadonlyMap<string, Uint8Array>
+
+  constructor(engine: Engine, vaultId: Uint8Array, seeds: ReadonlyMap<string, Uint8Array>) {
+    this.#engine = engine
+    this.#vaultId = vaultId
+    this.#seeds = seeds
+  }
+
+  /** Throws OBJECT_DAMAGED where no seed of this vault has that id. */
+  generation(keyId: Uint8Array): Generation {
+    const id = Buffer.from(keyId).toString('hex')
+    let generation = this.#generations.get(id)
+    if (generation === undefined) {
+      const seed = this.#seeds.get(id)
+      if (seed === undefined) {
+        throw new CofferError('OBJECT_DAMAGED', `the key ${id} is not one of this vault's keys`)
+      }
+      const derive = (label: Uint8Array, length: number): Uint8Array =>
+        this.#engine.hkdf(seed, this.#vaultId, label, length)
+      const nameKey = derive(LABEL_NAME, 64)
+      const wrapKey = derive(LABEL_WRAP, 32)
+      generation = {
+        keyId: Uint8Array.from(keyId),
+        name: this.#engine.siv(nameKey),
+        wrap: this.#engine.xaes(wrapKey),
+      }
+      nameKey.fill(0)
+      wrapKey.fill(0)
+      this.#generations.set(id, generation)
+    }
+    return generation
+  }
+
+  wipe(): void {
+    for (const { name, wrap } of this.#generations.values()) {
+      name.wipe()
+      wrap.wipe()
+    }
+    this.#generations.clear()
+    for (const seed of this.#seeds.values()) seed.fill(0)
+  }
+}
+
+/** The keys of one object. Content and accumulator keys are set up when first asked for. */
+export class ObjectKeys {
+  readonly seal: Xaes
+  readonly #engine: Engine
+  readonly #okm: Uint8Array
+  #content: Xaes | null = null
+  #acc: Cmac | null = null
+
+  /** salt: vaultId ‖ objectId; info: label ‖ kind ‖ suite ‖ chunkLog2 */
+  constructor(
+    engine: Engine,
+    fk: Uint8Array,
+    vaultId: Uint8Array,
+    objectId: Uint8Array,
+    kind: Kind,
+    suite: number,
+    chunkLog2: number,
+  ) {
+    this.#engine = engine
+    const info = Buffer.concat([LABEL_OBJECT, Buffer.from([kind, suite, chunkLog2])])
+    this.#okm = engine.hkdf(fk, Buffer.concat([vaultId, objectId]), info, 128)
+    this.seal = engine.xaes(this.#okm.subarray(32, 64))
+  }
+
+  get content(): Xaes {
+    return (this.#content ??= this.#engine.xaes(this.#okm.subarray(0, 32)))
+  }
+
+  get acc(): Cmac {
+    return (this.#acc ??= this.#engine.cmac(this.#okm.subarray(64, 96)))
+  }
+
+  /** K_xattr, 32 bytes, owned by this object. */
+  get xattr(): Uint8Array {
+    return this.#okm.subarray(96, 128)
+  }
+
+  wipe(): void {
+    this.seal.wipe()
+    this.#content?.wipe()
+    this.#acc?.wipe()
+    this.#okm.fill(0)
+  }
+}

@@ -1,0 +1,133 @@
+// Names: plain against backing. FORMAT.md §7. Pure.
+//
+// p ‖ 0x80 ‖ 0x00… to a multiple of 16, AES-SIV under the directory's id, base64url. Deterministic
+// inside a directory. Longer names are "l" ‖ base64url(SHA-256(ct)) with ct in a sidecar.
+
+import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
+import type { Engine, Siv } from '../crypto/engine.js'
+import { NAME_MAX, SHORT_NAME_MAX } from './constants.js'
+
+/** What lies in a backing directory, by the form of its name alone. */
+export type BackingName =
+  | { what: 'object'; base: string; extension: ObjectExtension }
+  | { what: 'sidecar'; base: string }
+  | { what: 'ticket'; base: string; objectId8: string }
+  | { what: 'meta'; objectId8: string }
+  | { what: 'temporary' }
+  | { what: 'foreign' }
+
+/** In the order in which they win where one name has several: directory, file, symlink, special. */
+export const OBJECT_EXTENSIONS = ['.cfd', '.cff', '.cfl', '.cfs'] as const
+export type ObjectExtension = (typeof OBJECT_EXTENSIONS)[number]
+
+const OBJECT = /^(c[A-Za-z0-9_-]{43,214}|l[A-Za-z0-9_-]{43})(\.cfd|\.cff|\.cfl|\.cfs)$/
+const SIDECAR = /^(l[A-Za-z0-9_-]{43})\.cfn$/
+const TICKET = /^(c[A-Za-z0-9_-]{43,214}|l[A-Za-z0-9_-]{43})-([0-9a-f]{16})\.cfr$/
+// copies that a sync client renamed count too, so anything may stand before the extension
+const META = /^dir-([0-9a-f]{16}).*\.cfm$/
+const TEMPORARY = /^~\$[A-Za-z0-9_-]{22}\.tmp$/
+
+export function parseBackingName(backing: string): BackingName {
+  let match = OBJECT.exec(backing)
+  if (match !== null)
+    return { what: 'object', base: match[1] ?? '', extension: match[2] as ObjectExtension }
+  match = TICKET.exec(backing)
+  if (match !== null) return { what: 'ticket', base: match[1] ?? '', objectId8: match[2] ?? '' }
+  match = SIDECAR.exec(backing)
+  if (match !== null) return { what: 'sidecar', base: match[1] ?? '' }
+  match = META.exec(backing)
+  if (match !== null) return { what: 'meta', objectId8: match[1] ?? '' }
+  return { what: TEMPORARY.test(backing) ? 'temporary' : 'foreign' }
+}
+
+export const ticketName = (base: string, objectId: Uint8Array): string =>
+  `${base}-${Buffer.from(objectId.subarray(0, 8)).toString('hex')}.cfr`
+export const metaName = (objectId: Uint8Array): string =>
+  `dir-${Buffer.from(objectId.subarray(0, 8)).toString('hex')}.cfm`
+
+/** The name's UTF-8. Throws ENOENT (empty), ENAMETOOLONG, EINVAL, EILSEQ (lone surrogates). */
+export function nameBytes(name: string): Buffer {
+  const bytes = Buffer.from(name, 'utf8')
+  if (bytes.length === 0) throw new CofferError('ENOENT', 'a name is empty')
+  if (bytes.length > NAME_MAX)
+    throw new CofferError('ENAMETOOLONG', `a name is longer than ${String(NAME_MAX)} bytes`)
+  if (name === '.' || name === '..' || name.includes('/') || name.includes('\0')) {
+    throw new CofferError('EINVAL', 'a name is ".", ".." or has a "/" or NUL in it')
+  }
+  if (!name.isWellFormed()) throw new CofferError('EILSEQ', 'a name is not well-formed Unicode')
+  return bytes
+}
+
+function pad(name: Uint8Array): Uint8Array {
+  const padded = new Uint8Array((Math.floor(name.length / 16) + 1) * 16)
+  padded.set(name)
+  padded[name.length] = 0x80
+  return padded
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** null where the padding, the UTF-8 or the name itself is not what `pad` makes. */
+function unpad(padded: Uint8Array): string | null {
+  const length = padded.lastIndexOf(0x80)
+  if (length < 1 || length > NAME_MAX || padded.length !== (Math.floor(length / 16) + 1) * 16)
+    return null
+  for (let i = length + 1; i < padded.length; i++) if (padded[i] !== 0) return null
+  try {
+    const name = utf8.decode(padded.subarray(0, length))
+    nameBytes(name)
+    return name
+  } catch {
+    return null
+  }
+}
+
+/** A name as it stands in a directory: the base to put an extension behind, and what a sidecar must hold. */
+export interface EncodedName {
+  base: string
+  /** ct of a long name, null for a short one */
+  sidecar: Uint8Array | null
+}
+
+export function longBase(engine: Engine, ct: Uint8Array): string {
+  return `l${Buffer.from(engine.sha256(ct)).toString('base64url')}`
+}
+
+/** Throws as `nameBytes` does. */
+export function encodeName(engine: Engine, siv: Siv, dirId: Uint8Array, name: string): EncodedName {
+  const bytes = nameBytes(name)
+  const ct = siv.seal(pad(bytes), [dirId])
+  if (bytes.length <= SHORT_NAME_MAX)
+    return { base: `c${Buffer.from(ct).toString('base64url')}`, sidecar: null }
+  return { base: longBase(engine, ct), sidecar: ct }
+}
+
+/**
+ * The plain name of a base, or null where it is not one of this directory's. `sidecar` is the content
+ * of the .cfn file of a long name. Canonical: the base64url must be what encoding gives again.
+ */
+export function decodeName(
+  engine: Engine,
+  siv: Siv,
+  dirId: Uint8Array,
+  base: string,
+  sidecar: Uint8Array | null,
+): string | null {
+  let ct: Uint8Array
+  if (base.startsWith('c')) {
+    ct = Buffer.from(base.slice(1), 'base64url')
+    if (Buffer.from(ct).toString('base64url') !== base.slice(1)) return null
+  } else {
+    if (sidecar === null || longBase(engine, sidecar) !== base) return null
+    ct = sidecar
+  }
+  if (ct.length < 32 || ct.length % 16 !== 0) return null
+  const padded = siv.open(ct, [dirId])
+  if (padded === null) return null
+  const name = unpad(padded)
+  if (name === null) return null
+  return name.length > 0 && base.startsWith('c') === Buffer.byteLength(name) <= SHORT_NAME_MAX
+    ? name
+    : null
+}

@@ -1,0 +1,120 @@
+// Attributes as an application sees them, from the backing inode, the seal where the mode lies there,
+// and an open file's memory.
+
+import { constants } from 'node:fs'
+import {
+  HEADER_SIZE,
+  KIND_DIRECTORY,
+  KIND_FILE,
+  KIND_SPECIAL,
+  KIND_SYMLINK,
+  type Kind,
+} from '../format/constants.js'
+import type { ObjectExtension } from '../format/name.js'
+import type { FileStat } from '../store/backing.js'
+import type { Attributes } from './filesystem.js'
+import { backingName, type Inode } from './inode.js'
+import { modeIsSealed } from './mode.js'
+import { SealedObject } from './sealed-object.js'
+import type { Tree } from './tree.js'
+
+const { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } = constants
+
+export const KIND_OF: Record<ObjectExtension, Kind> = {
+  '.cfd': KIND_DIRECTORY,
+  '.cff': KIND_FILE,
+  '.cfl': KIND_SYMLINK,
+  '.cfs': KIND_SPECIAL,
+}
+
+/** S_IFMT bits by extension; a special node's are in its seal, it shows as a file until it is read. */
+export const TYPE_OF: Record<ObjectExtension, number> = {
+  '.cfd': S_IFDIR,
+  '.cff': S_IFREG,
+  '.cfl': S_IFLNK,
+  '.cfs': S_IFREG,
+}
+
+/** Permission bits (07777) of an inode whose backing file is `stat`. */
+export function permissions(tree: Tree, inode: Inode, stat: FileStat): number {
+  if (inode.extension === '.cfl') return 0o777
+  if (inode === tree.root || !modeIsSealed(stat.mode)) return stat.mode & 0o777
+  return inode.body === null ? sealed(tree, inode, stat).mode & 0o7777 : inode.body.mode & 0o7777
+}
+
+/** Mode and device number as the seal has them, read again when the backing inode has changed. */
+function sealed(tree: Tree, inode: Inode, stat: FileStat): { mode: number; rdev: number } {
+  const known = inode.sealed
+  if (known?.ctimeSec === stat.ctimeSec && known.ctimeNsec === stat.ctimeNsec) return known
+  const { mode, rdev } = readSealed(tree, inode) ?? { mode: S_IFREG | (stat.mode & 0o777), rdev: 0 }
+  inode.sealed = { ctimeSec: stat.ctimeSec, ctimeNsec: stat.ctimeNsec, mode, rdev }
+  return inode.sealed
+}
+
+/** null where the blob cannot say: a listing never fails because of that. */
+function readSealed(tree: Tree, inode: Inode): { mode: number; rdev: number } | null {
+  const { ctx } = tree
+  try {
+    if (inode.extension === '.cfd') return tree.directory(inode).metas[0]?.seal ?? null
+    if (inode.parent === null) return null
+    const fd = ctx.backing.openRead(tree.descriptor(inode.parent), backingName(inode))
+    try {
+      const header = new Uint8Array(HEADER_SIZE)
+      if (ctx.backing.read(fd, header, 0, HEADER_SIZE, 0) < HEADER_SIZE) return null
+      const object = SealedObject.parse(ctx, header, KIND_OF[inode.extension])
+      object.wipe()
+      return object.seal
+    } finally {
+      ctx.backing.close(fd)
+    }
+  } catch {
+    return null
+  }
+}
+
+export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attributes): void {
+  const { body } = inode
+  out.ino = inode.ino
+  // an unnamed file has its one name here already
+  out.nlink = inode.pending ? 1 : stat.nlink
+  out.uid = stat.uid
+  out.gid = stat.gid
+  out.rdev = 0
+  out.blocks = stat.blocks
+  if (inode.extension === '.cfs') {
+    const node = sealed(tree, inode, stat)
+    out.mode = (node.mode & S_IFMT) | permissions(tree, inode, stat)
+    out.rdev = node.rdev
+  } else {
+    out.mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
+  }
+  out.atimeSec = stat.atimeSec
+  out.atimeNsec = stat.atimeNsec
+  out.mtimeSec = stat.mtimeSec
+  out.mtimeNsec = stat.mtimeNsec
+  out.ctimeSec = stat.ctimeSec
+  out.ctimeNsec = stat.ctimeNsec
+  if (inode.extension === '.cfd' || inode.extension === '.cfs') {
+    out.size = inode.extension === '.cfd' ? stat.size : 0
+    return
+  }
+  if (body === null) {
+    out.size = tree.ctx.layout.shownSize(stat.size)
+    return
+  }
+  // an open file knows better than its blob
+  out.size = body.size
+  if (body.dirty) {
+    out.mtimeSec = out.ctimeSec = Math.floor(body.changedAt / 1000)
+    out.mtimeNsec = out.ctimeNsec = (body.changedAt % 1000) * 1_000_000
+  }
+  const { atime, mtime } = body.set
+  if (typeof atime !== 'string') {
+    out.atimeSec = atime.sec
+    out.atimeNsec = atime.nsec
+  }
+  if (typeof mtime !== 'string') {
+    out.mtimeSec = mtime.sec
+    out.mtimeNsec = mtime.nsec
+  }
+}

@@ -1,0 +1,98 @@
+// Making what was written true in the vault: chunks, seal, and for a new file its name. FORMAT.md §6.
+
+import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
+import type { EncodedName } from '../format/name.js'
+import { emptyStat } from '../store/backing.js'
+import { TYPE_OF, permissions } from './attributes.js'
+import { ZERO16 } from './sealed-object.js'
+import type { Inode } from './inode.js'
+import type { Tree } from './tree.js'
+
+const stat = emptyStat()
+
+/** A temporary name of ours: "~$" and 22 random characters. */
+export function temporaryName(tree: Tree): string {
+  const random = new Uint8Array(16)
+  tree.ctx.random(random)
+  return `~$${Buffer.from(random).toString('base64url')}.tmp`
+}
+
+/** Creates and fills a small file of ours: a ticket, a sidecar, a meta. */
+export function writeSmall(tree: Tree, dirfd: number, name: string, content: Uint8Array): void {
+  const { backing } = tree.ctx
+  const fd = backing.createNew(dirfd, name, 0o600)
+  try {
+    backing.write(fd, content, 0, content.length, 0)
+  } finally {
+    backing.close(fd)
+  }
+}
+
+/** A long name's sidecar is written first. */
+export function writeSidecar(tree: Tree, dirfd: number, { base, sidecar }: EncodedName): void {
+  if (sidecar === null || tree.ctx.backing.stat(dirfd, `${base}.cfn`, stat)) return
+  writeSmall(tree, dirfd, `${base}.cfn`, sidecar)
+}
+
+/** Seals an open file whose content or mode differs from its seal; a new one gets its name. */
+export function commit(
+  tree: Tree,
+  inode: Inode,
+  durable = false,
+  prevTag: Uint8Array = ZERO16,
+): void {
+  const { body, parent } = inode
+  if (body === null || parent === null) return
+  tree.ctx.backing.statFd(body.fd, stat)
+  const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
+  if (inode.pending) giveName(tree, inode, parent, mode, durable)
+  else body.commit({ parentDirId: inode.dirId, name: inode.name }, mode, prevTag, durable)
+  inode.closedAt = tree.ctx.clock()
+}
+
+function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number, durable: boolean): void {
+  const { body } = inode
+  if (body === null) return
+  const { backing, clock } = tree.ctx
+  const directory = tree.directory(parent)
+  const dirfd = tree.descriptor(parent)
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const encoded = tree.encode(directory.first, inode.name)
+    body.commit({ parentDirId: directory.first.dirId, name: inode.name }, mode, ZERO16, durable)
+    writeSidecar(tree, dirfd, encoded)
+    try {
+      backing.nameUnnamed(body.fd, dirfd, encoded.base + inode.extension)
+      directory.pending.delete(inode.name)
+      inode.base = encoded.base
+      inode.dirId = directory.first.dirId
+      inode.pending = false
+      if (durable) backing.sync(dirfd)
+      return
+    } catch (error) {
+      if (!(error instanceof CofferError) || error.code !== 'EEXIST') throw error
+    }
+    // the name has arrived from the cloud meanwhile: it stays there, ours is shown beside it
+    const conflict = conflictName(inode.name, clock(), attempt)
+    tree.ctx.log({
+      level: 'warn',
+      event: 'conflict',
+      message: 'a file of the same name arrived while a new one was written; both are kept',
+      path: inode.name,
+    })
+    directory.pending.delete(inode.name)
+    inode.name = conflict
+    directory.pending.set(conflict, inode)
+  }
+  throw new CofferError('EEXIST', 'no free name for the conflict copy')
+}
+
+/** "report (conflict 2026-11-23).pdf", within the length of a name. */
+function conflictName(name: string, now: number, attempt: number): string {
+  const dot = name.lastIndexOf('.')
+  const cut = dot > 0 ? dot : name.length
+  const suffix = ` (conflict ${new Date(now).toISOString().slice(0, 10)}${attempt === 0 ? '' : ` ${String(attempt + 1)}`})${name.slice(cut)}`
+  let stem = name.slice(0, cut)
+  while (stem.length > 1 && Buffer.byteLength(stem + suffix) > 255) stem = stem.slice(0, -1)
+  return stem.toWellFormed() + suffix
+}

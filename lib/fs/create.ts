@@ -1,0 +1,248 @@
+// New objects: create, mkdir, symlink, mknod.
+
+import { constants } from 'node:fs'
+import { CofferError } from '../errors.js'
+import { KIND_SPECIAL } from '../format/constants.js'
+import type { ObjectExtension } from '../format/name.js'
+import { emptyStat } from '../store/backing.js'
+import { KIND_OF, permissions } from './attributes.js'
+import { commit, temporaryName, writeSidecar, writeSmall } from './commit.js'
+import { newMeta } from './directory.js'
+import { FileBody } from './file-body.js'
+import type { Caller } from './filesystem.js'
+import type { Inode } from './inode.js'
+import { backingMode } from './mode.js'
+import { SealedObject, ZERO16 } from './sealed-object.js'
+import type { Tree } from './tree.js'
+
+const { S_IFDIR } = constants
+const S_ISGID = 0o2000
+const stat = emptyStat()
+
+interface Ownership {
+  uid: number
+  gid: number
+  /** a new directory inherits set-gid */
+  setgid: boolean
+}
+
+/** Owner of a new object: the caller, or the group of a set-gid directory. */
+function ownership(tree: Tree, parent: Inode, caller: Caller): Ownership {
+  if (!tree.stat(parent, stat)) throw new CofferError('ENOENT', 'the directory was removed')
+  const setgid = (permissions(tree, parent, stat) & S_ISGID) !== 0
+  return { uid: caller.uid, gid: setgid ? stat.gid : caller.gid, setgid }
+}
+
+/** Only root can give files away; for everybody else the backing file is already theirs. */
+function own(tree: Tree, fd: number, { uid, gid }: Ownership): void {
+  tree.ctx.backing.statFd(fd, stat)
+  if (stat.uid === uid && stat.gid === gid) return
+  try {
+    tree.ctx.backing.chownFd(fd, uid, gid)
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== 'EPERM') throw error
+  }
+}
+
+function assertFree(tree: Tree, parent: Inode, name: string): void {
+  tree.encode(tree.directory(parent).first, name)
+  if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
+}
+
+/** A new file or link with an open body, not yet named. */
+function createBody(
+  tree: Tree,
+  parent: Inode,
+  name: string,
+  extension: ObjectExtension,
+  mode: number,
+  caller: Caller,
+): Inode {
+  const { backing } = tree.ctx
+  assertFree(tree, parent, name)
+  const owner = ownership(tree, parent, caller)
+  const bits = extension === '.cfl' ? 0o600 : backingMode(mode, false)
+  const dirfd = tree.descriptor(parent)
+  let fd = backing.createUnnamed(dirfd, bits)
+  const unnamed = fd >= 0
+  const directory = tree.directory(parent)
+  const encoded = tree.encode(directory.first, name)
+  if (!unnamed) {
+    writeSidecar(tree, dirfd, encoded)
+    fd = backing.createNew(dirfd, encoded.base + extension, bits)
+  }
+  let inode: Inode | null = null
+  try {
+    backing.chmodFd(fd, bits)
+    own(tree, fd, owner)
+    backing.statFd(fd, stat)
+    inode = unnamed
+      ? tree.addPending(parent, name, extension, stat.ino)
+      : tree.adopt(parent, name, encoded.base, extension, directory.first.dirId, stat)
+    inode.body = FileBody.create(tree.ctx, KIND_OF[extension], fd, mode & 0o7777)
+    return inode
+  } catch (error) {
+    if (inode !== null) tree.unlinked(inode)
+    backing.close(fd)
+    throw error
+  }
+}
+
+/** The new inode has an open body and is dirty: whoever asked opens a handle on it or commits it. */
+export function create(
+  tree: Tree,
+  parent: Inode,
+  name: string,
+  mode: number,
+  caller: Caller,
+): Inode {
+  return createBody(tree, parent, name, '.cff', mode & 0o7777 & ~caller.umask, caller)
+}
+
+export function symlink(
+  tree: Tree,
+  parent: Inode,
+  name: string,
+  target: Uint8Array,
+  caller: Caller,
+): Inode {
+  const inode = createBody(tree, parent, name, '.cfl', 0o777, caller)
+  try {
+    inode.body?.write(0, target, 0, target.length)
+    commit(tree, inode)
+    inode.closedAt = 0
+    return inode
+  } catch (error) {
+    tree.unlinked(inode)
+    throw error
+  } finally {
+    inode.body?.close()
+    inode.body = null
+  }
+}
+
+export function mkdir(
+  tree: Tree,
+  parent: Inode,
+  name: string,
+  mode: number,
+  caller: Caller,
+): Inode {
+  const { backing, clock } = tree.ctx
+  assertFree(tree, parent, name)
+  const owner = ownership(tree, parent, caller)
+  const bits = (mode & 0o1777 & ~caller.umask) | (owner.setgid ? S_ISGID : 0)
+  const directory = tree.directory(parent)
+  const encoded = tree.encode(directory.first, name)
+  const dirfd = tree.descriptor(parent)
+  const temporary = temporaryName(tree)
+  const { object, dirId, file } = newMeta(tree.ctx)
+  const now = clock()
+  backing.mkdir(dirfd, temporary, 0o700)
+  let made = -1
+  try {
+    made = backing.openDirectory(dirfd, temporary)
+    object.commit(
+      {
+        length: 0,
+        acc: dirId,
+        parentDirId: directory.first.dirId,
+        mtimeSec: Math.floor(now / 1000),
+        mtimeNsec: (now % 1000) * 1_000_000,
+        mode: S_IFDIR | bits,
+        rdev: 0,
+        name,
+        chunkWrites: 0,
+        absent: 0,
+        prevTag: ZERO16,
+      },
+      0,
+      (bytes) => {
+        writeSmall(tree, made, file, bytes)
+      },
+    )
+    own(tree, made, owner)
+    backing.chmodFd(made, backingMode(bits, true))
+    writeSidecar(tree, dirfd, encoded)
+    backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfd`)
+    backing.statFd(made, stat)
+    return tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat)
+  } catch (error) {
+    if (made >= 0) removeQuietly(tree, made, dirfd, file, temporary)
+    throw error
+  } finally {
+    object.wipe()
+    if (made >= 0) backing.closeDirectory(made)
+  }
+}
+
+function removeQuietly(
+  tree: Tree,
+  made: number,
+  dirfd: number,
+  file: string,
+  temporary: string,
+): void {
+  const { backing } = tree.ctx
+  try {
+    if (backing.stat(made, file, stat)) backing.unlink(made, file)
+    backing.rmdir(dirfd, temporary)
+  } catch {
+    // the error that is on its way says more
+  }
+}
+
+/** A fifo, socket or device: a header alone. */
+export function mknod(
+  tree: Tree,
+  parent: Inode,
+  name: string,
+  mode: number,
+  rdev: number,
+  caller: Caller,
+): Inode {
+  const { backing, clock } = tree.ctx
+  assertFree(tree, parent, name)
+  const owner = ownership(tree, parent, caller)
+  const directory = tree.directory(parent)
+  const encoded = tree.encode(directory.first, name)
+  const dirfd = tree.descriptor(parent)
+  const object = SealedObject.create(tree.ctx, KIND_SPECIAL)
+  const now = clock()
+  const bits = mode & ~caller.umask
+  const temporary = temporaryName(tree)
+  const fd = backing.createNew(dirfd, temporary, 0o600)
+  try {
+    object.commit(
+      {
+        length: 0,
+        acc: ZERO16,
+        parentDirId: directory.first.dirId,
+        mtimeSec: Math.floor(now / 1000),
+        mtimeNsec: (now % 1000) * 1_000_000,
+        mode: bits,
+        rdev,
+        name,
+        chunkWrites: 0,
+        absent: 0,
+        prevTag: ZERO16,
+      },
+      0,
+      (bytes, offset) => {
+        backing.write(fd, bytes, 0, bytes.length, offset)
+      },
+    )
+    own(tree, fd, owner)
+    backing.chmodFd(fd, backingMode(bits & 0o7777, false))
+    writeSidecar(tree, dirfd, encoded)
+    backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfs`)
+    backing.statFd(fd, stat)
+    return tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat)
+  } catch (error) {
+    if (backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
+    throw error
+  } finally {
+    object.wipe()
+    backing.close(fd)
+  }
+}

@@ -1,0 +1,220 @@
+// What is known of one directory: the ids under which its names are encrypted, from its metas, and
+// what else of ours lies in it. FORMAT.md §7.
+
+import { Buffer } from 'node:buffer'
+import { constants } from 'node:fs'
+import { CofferError } from '../errors.js'
+import { HEADER_SIZE, ID_SIZE, KIND_DIRECTORY } from '../format/constants.js'
+import type { Generation } from '../format/keys.js'
+import { metaName, parseBackingName } from '../format/name.js'
+import { previousTag, type Seal } from '../format/seal.js'
+import { emptyStat } from '../store/backing.js'
+import type { Context } from './context.js'
+import type { Inode } from './inode.js'
+import { SealedObject, ZERO16 } from './sealed-object.js'
+
+export interface DirectoryId {
+  dirId: Uint8Array
+  generation: Generation
+}
+
+export interface Meta {
+  /** backing name */
+  file: string
+  /** 16 bytes */
+  objectId: Uint8Array
+  /** generation of the names in the directory */
+  keyId: Uint8Array
+  seal: Seal
+}
+
+export class Directory {
+  /** The first names all new entries and is tried first. */
+  readonly ids: DirectoryId[]
+  /** None for the root. */
+  readonly metas: Meta[]
+  /** backing names of tickets, by the base they stand for */
+  readonly tickets = new Map<string, Set<string>>()
+  /** new files that have no name in the backing tree yet */
+  readonly pending = new Map<string, Inode>()
+  /** entries that are not ours; never touched */
+  foreign = 0
+
+  constructor(ids: DirectoryId[], metas: Meta[]) {
+    this.ids = ids
+    this.metas = metas
+  }
+
+  get first(): DirectoryId {
+    const id = this.ids[0]
+    if (id === undefined) throw new CofferError('DIRECTORY_META', 'the directory has no id')
+    return id
+  }
+
+  noteTicket(base: string, file: string): void {
+    const known = this.tickets.get(base)
+    if (known === undefined) this.tickets.set(base, new Set([file]))
+    else known.add(file)
+  }
+
+  noteTickets(listing: readonly string[]): void {
+    this.tickets.clear()
+    for (const file of listing) {
+      const parsed = parseBackingName(file)
+      if (parsed.what === 'ticket') this.noteTicket(parsed.base, file)
+    }
+  }
+}
+
+export function rootDirectory(ctx: Context): Directory {
+  const generation = ctx.keyring.generation(ctx.body.rootKeyId)
+  return new Directory([{ dirId: ctx.body.rootDirId, generation }], [])
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+
+/**
+ * Reads the metas of the directory `dirfd`, which is reached as (parentDirId, name). Every one counts
+ * whose seal names that place; by prevTag only where none does by its current name. Throws
+ * DIRECTORY_META where none counts.
+ */
+export function loadDirectory(
+  ctx: Context,
+  dirfd: number,
+  parentDirId: Uint8Array,
+  name: string,
+): Directory {
+  const listing = ctx.backing.list(dirfd)
+  const current: Meta[] = []
+  const leaving: Meta[] = []
+  const place = { parentDirId, name }
+  let problem = 'it has no meta file; it may not have arrived yet'
+  for (const file of listing) {
+    if (parseBackingName(file).what !== 'meta') continue
+    try {
+      const [meta, where] = withMeta(ctx, dirfd, file, false, (object, seal) => {
+        const { objectId, keyId } = object
+        return [
+          { file, objectId: objectId.slice(), keyId: keyId.slice(), seal },
+          standing(seal, object, place),
+        ] as const
+      })
+      if (where === 'current') current.push(meta)
+      else if (where === 'leaving') leaving.push(meta)
+      else problem = 'its meta file belongs to another place'
+    } catch (error) {
+      problem = `its meta file is damaged (${error instanceof Error ? error.message : String(error)})`
+    }
+  }
+  const counting = current.length > 0 ? current : leaving
+  if (counting.length === 0)
+    throw new CofferError('DIRECTORY_META', `the directory cannot be read: ${problem}`)
+  counting.sort(byRank)
+  const ids: DirectoryId[] = []
+  for (const { keyId, seal } of counting) {
+    if (ids.some(({ dirId }) => sameBytes(dirId, seal.acc))) continue
+    ids.push({ dirId: seal.acc, generation: ctx.keyring.generation(keyId) })
+  }
+  const directory = new Directory(ids, counting)
+  directory.noteTickets(listing)
+  return directory
+}
+
+/** Highest sealSeq, then newest mkdir, then smallest objectId. */
+function byRank(a: Meta, b: Meta): number {
+  return (
+    b.seal.sealSeq - a.seal.sealSeq ||
+    b.seal.mtimeSec - a.seal.mtimeSec ||
+    b.seal.mtimeNsec - a.seal.mtimeNsec ||
+    Buffer.compare(a.objectId, b.objectId)
+  )
+}
+
+export interface Place {
+  parentDirId: Uint8Array
+  name: string
+}
+
+/** Does a meta's seal name this place, as its own or as the one it is leaving? */
+function standing(
+  seal: Seal,
+  object: SealedObject,
+  { parentDirId, name }: Place,
+): 'current' | 'leaving' | 'elsewhere' {
+  if (sameBytes(seal.parentDirId, parentDirId) && seal.name === name) return 'current'
+  if (sameBytes(seal.prevTag, ZERO16)) return 'elsewhere'
+  return sameBytes(seal.prevTag, previousTag(parentDirId, name, object.keys.acc))
+    ? 'leaving'
+    : 'elsewhere'
+}
+
+/** Reads a meta file and lends its object to `use`; the keys are gone afterwards. */
+function withMeta<T>(
+  ctx: Context,
+  dirfd: number,
+  file: string,
+  writing: boolean,
+  use: (object: SealedObject, seal: Seal, fd: number) => T,
+): T {
+  const { backing } = ctx
+  const fd = writing ? backing.openWrite(dirfd, file) : backing.openRead(dirfd, file)
+  try {
+    const stat = emptyStat()
+    backing.statFd(fd, stat)
+    if (stat.size !== HEADER_SIZE || (stat.mode & constants.S_IFMT) !== constants.S_IFREG) {
+      throw new CofferError(
+        'OBJECT_TRUNCATED',
+        `it has ${String(stat.size)} bytes instead of ${String(HEADER_SIZE)}`,
+      )
+    }
+    const header = new Uint8Array(HEADER_SIZE)
+    if (backing.read(fd, header, 0, HEADER_SIZE, 0) !== HEADER_SIZE) {
+      throw new CofferError('OBJECT_TRUNCATED', 'it became shorter')
+    }
+    const object = SealedObject.parse(ctx, header, KIND_DIRECTORY)
+    try {
+      if (object.seal === null) throw new CofferError('OBJECT_DAMAGED', 'no seal')
+      return use(object, object.seal, fd)
+    } finally {
+      object.wipe()
+    }
+  } finally {
+    backing.close(fd)
+  }
+}
+
+/** A meta for a directory that is being made. Nothing is written. */
+export function newMeta(ctx: Context): { object: SealedObject; dirId: Uint8Array; file: string } {
+  const object = SealedObject.create(ctx, KIND_DIRECTORY)
+  const dirId = new Uint8Array(ID_SIZE)
+  ctx.random(dirId)
+  return { object, dirId, file: metaName(object.objectId) }
+}
+
+export interface MetaChange {
+  place: Place
+  mode: number
+  /** the place that a rename is leaving, or null */
+  leaving: Place | null
+}
+
+/** Seals a new state into every meta, each above its own sealSeq and `floor`. */
+export function sealMetas(
+  ctx: Context,
+  dirfd: number,
+  metas: readonly Meta[],
+  change: MetaChange,
+  floor: number,
+): void {
+  for (const meta of metas) {
+    meta.seal = withMeta(ctx, dirfd, meta.file, true, (object, seal, fd) => {
+      const { place, mode, leaving } = change
+      const prevTag =
+        leaving === null ? ZERO16 : previousTag(leaving.parentDirId, leaving.name, object.keys.acc)
+      object.commit({ ...seal, ...place, mode, prevTag }, floor, (bytes, offset) => {
+        ctx.backing.write(fd, bytes, 0, bytes.length, offset)
+      })
+      return object.seal ?? seal
+    })
+  }
+}

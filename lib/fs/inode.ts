@@ -1,0 +1,77 @@
+// One inode towards the kernel, whatever its name. The place (parent, name, base) is where its blob
+// lies in the backing tree; `base` is the backing name without its extension. Plain data: what is
+// true of it together is kept by `Tree`.
+
+import type { ObjectExtension } from '../format/name.js'
+import type { Directory } from './directory.js'
+import type { FileBody } from './file-body.js'
+
+export const ROOT_NODEID = 1
+
+export interface Inode {
+  readonly nodeid: number
+  readonly extension: ObjectExtension
+  /** backing inode number, shown as ours */
+  ino: number
+  lookups: number
+  /** null for the root and for what was unlinked */
+  parent: Inode | null
+  name: string
+  base: string
+  /** id of the parent under which `base` is `name` */
+  dirId: Uint8Array
+  directory: Directory | null
+  body: FileBody | null
+  opens: number
+  /** a new file that has no name in the backing tree yet */
+  pending: boolean
+  /** wall clock of the last close after a write, milliseconds */
+  closedAt: number
+  /** mode and device number in the seal, as read when the backing inode had this ctime */
+  sealed: { ctimeSec: number; ctimeNsec: number; mode: number; rdev: number } | null
+  /** what the blob looked like when the kernel's pages were last true */
+  cached: {
+    size: number
+    mtimeSec: number
+    mtimeNsec: number
+    ctimeSec: number
+    ctimeNsec: number
+  } | null
+}
+
+export function newInode(nodeid: number, extension: ObjectExtension, ino: number): Inode {
+  return {
+    nodeid,
+    extension,
+    ino,
+    lookups: 0,
+    parent: null,
+    name: '',
+    base: '',
+    dirId: new Uint8Array(16),
+    directory: null,
+    body: null,
+    opens: 0,
+    pending: false,
+    closedAt: 0,
+    sealed: null,
+    cached: null,
+  }
+}
+
+export const backingName = (inode: Inode): string => inode.base + inode.extension
+
+/** Plain path from the root, for messages. */
+export function plainPath(inode: Inode): string {
+  const parts: string[] = []
+  for (let at: Inode | null = inode; at?.parent != null; at = at.parent) parts.unshift(at.name)
+  return `/${parts.join('/')}`
+}
+
+/** Path of the blob below the vault folder, for messages that must not show plain names. */
+export function blobPath(inode: Inode): string {
+  const parts: string[] = []
+  for (let at: Inode | null = inode; at?.parent != null; at = at.parent)
+    parts.unshift(backingName(at))
+  return ['data', ...parts].join('/')
+}

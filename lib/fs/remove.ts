@@ -1,0 +1,105 @@
+// unlink and rmdir.
+
+import { CofferError } from '../errors.js'
+import { parseBackingName } from '../format/name.js'
+import { emptyStat } from '../store/backing.js'
+import { temporaryName } from './commit.js'
+import { backingName, blobPath, type Inode } from './inode.js'
+import { isDirectory, type Tree } from './tree.js'
+
+const stat = emptyStat()
+
+/** Removes the tickets of a base, and a long name's sidecar when nothing needs it any more. */
+export function removeCompanions(tree: Tree, parent: Inode, base: string): void {
+  const { backing } = tree.ctx
+  const directory = tree.directory(parent)
+  const dirfd = tree.descriptor(parent)
+  for (const file of directory.tickets.get(base) ?? []) {
+    if (backing.stat(dirfd, file, stat)) backing.unlink(dirfd, file)
+  }
+  directory.tickets.delete(base)
+  if (
+    base.startsWith('l') &&
+    !tree.baseInUse(dirfd, base) &&
+    backing.stat(dirfd, `${base}.cfn`, stat)
+  ) {
+    backing.unlink(dirfd, `${base}.cfn`)
+  }
+}
+
+export function unlink(tree: Tree, parent: Inode, name: string): void {
+  const inode = tree.locate(parent, name, stat)
+  if (inode === null) throw new CofferError('ENOENT', 'no such file')
+  if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
+  if (!inode.pending) {
+    tree.ctx.backing.unlink(tree.descriptor(parent), backingName(inode))
+    removeCompanions(tree, parent, inode.base)
+  }
+  tree.unlinked(inode)
+}
+
+/** Names in a backing directory that are neither its metas nor leftovers of ours. */
+function occupants(listing: readonly string[]): { ours: number; foreign: string[] } {
+  let ours = 0
+  const foreign: string[] = []
+  for (const file of listing) {
+    const { what } = parseBackingName(file)
+    if (what === 'object') ours++
+    else if (what === 'foreign') foreign.push(file)
+  }
+  return { ours, foreign }
+}
+
+/** Throws ENOTEMPTY. A file that is not ours keeps its directory, with a line in the log. */
+export function assertEmpty(tree: Tree, inode: Inode): string[] {
+  const { ctx } = tree
+  if ((inode.directory?.pending.size ?? 0) > 0)
+    throw new CofferError('ENOTEMPTY', 'the directory is not empty')
+  const listing = ctx.backing.list(tree.descriptor(inode))
+  const { ours, foreign } = occupants(listing)
+  if (foreign.length > 0) {
+    const message = `${String(foreign.length)} files in the vault folder are not coffer's; their directory stays`
+    ctx.log({
+      level: 'warn',
+      event: 'foreign-file',
+      message,
+      blob: `${blobPath(inode)}/${foreign[0] ?? ''}`,
+    })
+  }
+  if (ours + foreign.length > 0) throw new CofferError('ENOTEMPTY', 'the directory is not empty')
+  return listing
+}
+
+/** Removes an empty directory's backing directory: renamed away first, then emptied of our files. */
+export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
+  const { backing } = tree.ctx
+  const listing = assertEmpty(tree, inode)
+  const emptied = tree.descriptor(inode)
+  const dirfd = tree.descriptor(parent)
+  const temporary = temporaryName(tree)
+  backing.rename(dirfd, backingName(inode), dirfd, temporary)
+  try {
+    for (const file of listing) {
+      if (backing.stat(emptied, file, stat)) backing.unlink(emptied, file)
+    }
+    backing.rmdir(dirfd, temporary)
+  } catch (error) {
+    // something arrived meanwhile: it must stay reachable
+    tree.ctx.log({
+      level: 'warn',
+      event: 'rmdir',
+      message: 'a directory could not be removed whole',
+      blob: `${blobPath(parent)}/${temporary}`,
+    })
+    throw error
+  }
+  removeCompanions(tree, parent, inode.base)
+}
+
+export function rmdir(tree: Tree, parent: Inode, name: string): void {
+  const inode = tree.locate(parent, name, stat)
+  if (inode === null) throw new CofferError('ENOENT', 'no such directory')
+  if (!isDirectory(inode)) throw new CofferError('ENOTDIR', 'not a directory')
+  removeDirectory(tree, parent, inode)
+  tree.unlinked(inode)
+}

@@ -1,0 +1,143 @@
+// An object's header in memory: its keys, and the seal that was last made durable. FORMAT.md §3.
+
+import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
+import {
+  HEADER_SIZE,
+  KEY_SIZE,
+  NONCE_SIZE,
+  ID_SIZE,
+  SLOT_SIZE,
+  SUITE_XAES_256_GCM,
+  slotOffset,
+  type Kind,
+} from '../format/constants.js'
+import { buildStatic, hasChunks, parseStatic, unwrapFileKey } from '../format/header.js'
+import { ObjectKeys } from '../format/keys.js'
+import { currentSeal, nextSealSeq, sealInto, ticketInto, type Seal } from '../format/seal.js'
+import type { Context } from './context.js'
+
+export const ZERO16: Uint8Array = new Uint8Array(16)
+
+export type Unsequenced = Omit<Seal, 'sealSeq' | 'writer'>
+
+export class SealedObject {
+  readonly kind: Kind
+  readonly objectId: Uint8Array
+  readonly keyId: Uint8Array
+  /** 1024 bytes as they lie in the backing file, or will */
+  readonly header: Uint8Array
+  readonly keys: ObjectKeys
+  /** null until the first commit */
+  seal: Seal | null
+  readonly #ctx: Context
+
+  private constructor(
+    ctx: Context,
+    kind: Kind,
+    header: Uint8Array,
+    keys: ObjectKeys,
+    seal: Seal | null,
+  ) {
+    this.#ctx = ctx
+    this.kind = kind
+    this.header = header
+    this.objectId = header.subarray(16, 32)
+    this.keyId = header.subarray(32, 40)
+    this.keys = keys
+    this.seal = seal
+  }
+
+  /** A new object under the current generation. Nothing is written. */
+  static create(ctx: Context, kind: Kind): SealedObject {
+    const header = new Uint8Array(HEADER_SIZE)
+    const objectId = new Uint8Array(ID_SIZE)
+    const fk = new Uint8Array(KEY_SIZE)
+    const wrapNonce = new Uint8Array(NONCE_SIZE)
+    ctx.random(objectId)
+    ctx.random(fk)
+    ctx.nonces.fill(wrapNonce, 0)
+    const { keyId, wrap } = ctx.keyring.generation(ctx.body.current)
+    const chunkLog2 = hasChunks(kind) ? ctx.body.chunkLog2 : 0
+    const suite = SUITE_XAES_256_GCM
+    buildStatic(
+      header,
+      { kind, suite, chunkLog2, objectId, keyId },
+      fk,
+      wrapNonce,
+      wrap,
+      ctx.vaultId,
+    )
+    const keys = new ObjectKeys(ctx.engine, fk, ctx.vaultId, objectId, kind, suite, chunkLog2)
+    fk.fill(0)
+    return new SealedObject(ctx, kind, header, keys, null)
+  }
+
+  /** Checks 2 and 3 of FORMAT.md §5. `header` is kept. */
+  static parse(ctx: Context, header: Uint8Array, kind: Kind): SealedObject {
+    const block = parseStatic(header, ctx.body.chunkLog2, ctx.body.suites)
+    if (block.kind !== kind)
+      throw new CofferError('OBJECT_DAMAGED', 'the object is of another kind than its name says')
+    const fk = unwrapFileKey(header, ctx.keyring.generation(block.keyId).wrap, ctx.vaultId)
+    const keys = new ObjectKeys(
+      ctx.engine,
+      fk,
+      ctx.vaultId,
+      block.objectId,
+      kind,
+      block.suite,
+      block.chunkLog2,
+    )
+    fk.fill(0)
+    try {
+      return new SealedObject(ctx, kind, header, keys, currentSeal(header, kind, keys.seal))
+    } catch (error) {
+      keys.wipe()
+      throw error
+    }
+  }
+
+  /**
+   * Makes `next` the current seal, its sealSeq above `floor`. `write` stores the bytes at an offset
+   * of the backing file; only when it returns does the new seal count here.
+   */
+  commit(
+    next: Unsequenced,
+    floor: number,
+    write: (bytes: Uint8Array, offset: number) => void,
+  ): void {
+    const sealSeq = nextSealSeq(this.seal?.sealSeq ?? 0, floor)
+    const seal: Seal = { ...next, sealSeq, writer: this.#ctx.deviceId }
+    const slot = (sealSeq % 2) as 0 | 1
+    const record = Buffer.alloc(SLOT_SIZE)
+    this.#ctx.nonces.fill(record, 0)
+    sealInto(record, 0, seal, slot, this.header, this.keys.seal)
+    const offset = slotOffset(slot)
+    if (this.seal === null) {
+      this.header.set(record, offset)
+      write(this.header, 0)
+    } else {
+      write(record, offset)
+      this.header.set(record, offset)
+    }
+    this.seal = seal
+  }
+
+  /** The 448 bytes of a ticket for another name. */
+  ticket(sealSeq: number, parentDirId: Uint8Array, name: string, place: 2 | 3): Uint8Array {
+    const record = Buffer.alloc(SLOT_SIZE)
+    this.#ctx.nonces.fill(record, 0)
+    ticketInto(
+      record,
+      { sealSeq, parentDirId, name, writer: this.#ctx.deviceId },
+      place,
+      this.header,
+      this.keys.seal,
+    )
+    return record
+  }
+
+  wipe(): void {
+    this.keys.wipe()
+  }
+}

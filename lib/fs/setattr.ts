@@ -1,0 +1,144 @@
+// chmod, chown, truncate, utimens.
+
+import { constants } from 'node:fs'
+import { CofferError } from '../errors.js'
+import { emptyStat, type FileTime } from '../store/backing.js'
+import { TYPE_OF, permissions } from './attributes.js'
+import { sealMetas } from './directory.js'
+import type { FileBody } from './file-body.js'
+import type { AttributeChanges } from './filesystem.js'
+import { backingName, type Inode } from './inode.js'
+import { backingMode, modeIsSealed } from './mode.js'
+import { makeWritable, openBody } from './open-body.js'
+import { commit } from './commit.js'
+import { reseal } from './reseal.js'
+import { isDirectory, type Tree } from './tree.js'
+
+const { S_IFDIR, S_IFMT } = constants
+const KEEP_ID = 0xffffffff
+const stat = emptyStat()
+
+function statOrFail(tree: Tree, inode: Inode): void {
+  if (!tree.stat(inode, stat)) throw new CofferError('ENOENT', 'the file is not there any more')
+}
+
+/** Directory descriptor and name to change a closed inode by; the root is ".". */
+function where(tree: Tree, inode: Inode): [number, string] {
+  if (inode === tree.root) return [tree.folder.rootFd, '.']
+  if (inode.parent === null) throw new CofferError('ENOENT', 'the file was removed')
+  return [tree.descriptor(inode.parent), backingName(inode)]
+}
+
+export function setattr(tree: Tree, inode: Inode, changes: AttributeChanges): void {
+  if (changes.uid !== undefined || changes.gid !== undefined) chown(tree, inode, changes)
+  if (changes.size !== undefined) truncate(tree, inode, changes.size)
+  if (changes.mode !== undefined) chmod(tree, inode, changes.mode & 0o7777)
+  else if (changes.killPriv === true) killPrivileges(tree, inode)
+  if (changes.atime !== undefined || changes.mtime !== undefined) utimens(tree, inode, changes)
+}
+
+/** Set-uid goes, and set-gid where the group may execute. */
+export function killPrivileges(tree: Tree, inode: Inode): void {
+  statOrFail(tree, inode)
+  if (isDirectory(inode) || !modeIsSealed(stat.mode)) return
+  const mode = permissions(tree, inode, stat)
+  const kept = mode & ~0o4000 & ~((mode & 0o10) !== 0 ? 0o2000 : 0)
+  if (kept !== mode) chmod(tree, inode, kept)
+}
+
+export function chmod(tree: Tree, inode: Inode, mode: number): void {
+  const { backing } = tree.ctx
+  if (inode.extension === '.cfl') return
+  statOrFail(tree, inode)
+  const { body } = inode
+  if (inode === tree.root) {
+    // the root has no meta to keep a mode in
+    backing.chmod(tree.folder.rootFd, '.', (mode & 0o777) | 0o700)
+    return
+  }
+  const bits = backingMode(mode, isDirectory(inode))
+  if (body !== null) {
+    if (modeIsSealed(bits) && inode.parent !== null) {
+      makeWritable(tree, inode)
+      body.changeMode(mode, { sec: stat.mtimeSec, nsec: stat.mtimeNsec })
+    } else {
+      body.mode = mode
+    }
+    backing.chmodFd(body.fd, bits)
+    return
+  }
+  if (modeIsSealed(bits)) sealMode(tree, inode, mode)
+  const [dirfd, name] = where(tree, inode)
+  backing.chmod(dirfd, name, bits)
+  inode.sealed = null
+}
+
+function sealMode(tree: Tree, inode: Inode, mode: number): void {
+  if (isDirectory(inode)) {
+    const { metas } = tree.directory(inode)
+    const place = { parentDirId: inode.dirId, name: inode.name }
+    sealMetas(
+      tree.ctx,
+      tree.descriptor(inode),
+      metas,
+      { place, mode: S_IFDIR | mode, leaving: null },
+      0,
+    )
+    return
+  }
+  const type =
+    inode.extension === '.cfs' ? (inode.sealed?.mode ?? 0) & S_IFMT : TYPE_OF[inode.extension]
+  reseal(tree, inode, () => ({ mode: type | mode }))
+}
+
+function chown(tree: Tree, inode: Inode, { uid = KEEP_ID, gid = KEEP_ID }: AttributeChanges): void {
+  const { backing } = tree.ctx
+  if (inode.body !== null) {
+    backing.chownFd(inode.body.fd, uid, gid)
+    return
+  }
+  const [dirfd, name] = where(tree, inode)
+  backing.chown(dirfd, name, uid, gid)
+}
+
+/** Lends the inode's body, opened for writing for the moment where nobody has it open. */
+function withBody(tree: Tree, inode: Inode, use: (body: FileBody) => void): void {
+  if (inode.body !== null) {
+    makeWritable(tree, inode)
+    use(inode.body)
+    return
+  }
+  const body = (inode.body = openBody(tree, inode, true))
+  try {
+    use(body)
+    if (body.dirty) commit(tree, inode)
+  } finally {
+    inode.body = null
+    body.close()
+  }
+}
+
+export function truncate(tree: Tree, inode: Inode, size: number): void {
+  if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
+  if (inode.extension !== '.cff') throw new CofferError('EINVAL', 'not a regular file')
+  withBody(tree, inode, (body) => {
+    body.truncate(size)
+  })
+}
+
+function utimens(tree: Tree, inode: Inode, changes: AttributeChanges): void {
+  const { backing, clock } = tree.ctx
+  const atime: FileTime = changes.atime ?? 'omit'
+  const mtime: FileTime = changes.mtime ?? 'omit'
+  const { body } = inode
+  if (body === null) {
+    const [dirfd, name] = where(tree, inode)
+    backing.utimes(dirfd, name, atime, mtime)
+    return
+  }
+  const now = { sec: Math.floor(clock() / 1000), nsec: (clock() % 1000) * 1_000_000 }
+  if (atime !== 'omit') body.set.atime = atime === 'now' ? now : atime
+  if (mtime !== 'omit') body.set.mtime = mtime === 'now' ? now : mtime
+  // where a seal is due, the times follow it
+  if (!body.dirty) body.applyTimes()
+}

@@ -1,0 +1,53 @@
+// What a request handler works on. Everything here is kept and filled again for each request.
+
+import type { Attributes, Caller, Entry, Filesystem, Statfs } from '../../fs/filesystem.js'
+import type { Reply } from './reply.js'
+import type { Request } from './request.js'
+
+export interface Exchange {
+  readonly fs: Filesystem
+  readonly request: Request
+  readonly reply: Reply
+  readonly entry: Entry
+  readonly attributes: Attributes
+  readonly statfs: Statfs
+  readonly caller: Caller
+}
+
+/** Returns the length of the reply's body, or NO_REPLY. Throws what becomes the errno. */
+export type Handler = (exchange: Exchange) => number
+
+export const NO_REPLY = -1
+
+export const emptyAttributes = (): Attributes => ({
+  ino: 0,
+  size: 0,
+  blocks: 0,
+  mode: 0,
+  nlink: 0,
+  uid: 0,
+  gid: 0,
+  rdev: 0,
+  atimeSec: 0,
+  atimeNsec: 0,
+  mtimeSec: 0,
+  mtimeNsec: 0,
+  ctimeSec: 0,
+  ctimeNsec: 0,
+})
+
+export const emptyEntry = (): Entry => ({
+  nodeid: 0,
+  generation: 0,
+  attributes: emptyAttributes(),
+})
+
+export const emptyStatfs = (): Statfs => ({
+  blockSize: 0,
+  blocks: 0,
+  blocksFree: 0,
+  blocksAvailable: 0,
+  files: 0,
+  filesFree: 0,
+  nameMax: 0,
+})

@@ -1,0 +1,62 @@
+// Requests on open files.
+
+import { CofferError } from '../../errors.js'
+import type { Handler } from './exchange.js'
+import {
+  FLUSH_IN,
+  FSYNC_IN,
+  FUSE_FSYNC_FDATASYNC,
+  FUSE_OPEN_KILL_SUIDGID,
+  FUSE_WRITE_KILL_SUIDGID,
+  MAX_IO,
+  OPEN_IN,
+  OUT_HEADER_SIZE,
+  READ_IN,
+  RELEASE_IN,
+  WRITE_DATA,
+  WRITE_IN,
+} from './wire.js'
+
+export const open: Handler = ({ fs, request, reply, attributes }) => {
+  const opened = fs.open(request.nodeid, request.u32(OPEN_IN.flags))
+  // O_TRUNC by somebody who may not keep set-uid bits
+  if (request.u32(OPEN_IN.open_flags) & FUSE_OPEN_KILL_SUIDGID) {
+    fs.setattr(request.nodeid, { killPriv: true, fh: opened.fh }, attributes)
+  }
+  return reply.opened(opened.fh, opened.keepCache)
+}
+
+export const read: Handler = ({ fs, request, reply }) => {
+  const offset = request.u64(READ_IN.offset)
+  const length = Math.min(request.u32(READ_IN.size), MAX_IO)
+  if (!Number.isSafeInteger(offset + length)) return 0
+  return fs.read(request.u64(READ_IN.fh), offset, length, reply.bytes, OUT_HEADER_SIZE)
+}
+
+export const write: Handler = ({ fs, request, reply }) => {
+  const fh = request.u64(WRITE_IN.fh)
+  const offset = request.u64(WRITE_IN.offset)
+  const length = request.u32(WRITE_IN.size)
+  if (!Number.isSafeInteger(offset + length)) {
+    throw new CofferError('EFBIG', 'a file cannot be that large')
+  }
+  if (WRITE_DATA + length > request.length) throw new CofferError('EIO', 'a write was cut short')
+  const killPriv = (request.u32(WRITE_IN.write_flags) & FUSE_WRITE_KILL_SUIDGID) !== 0
+  return reply.written(fs.write(fh, offset, request.bytes, WRITE_DATA, length, killPriv))
+}
+
+export const flush: Handler = ({ fs, request }) => {
+  fs.flush(request.u64(FLUSH_IN.fh))
+  return 0
+}
+
+export const fsync: Handler = ({ fs, request }) => {
+  const dataOnly = (request.u32(FSYNC_IN.fsync_flags) & FUSE_FSYNC_FDATASYNC) !== 0
+  fs.fsync(request.u64(FSYNC_IN.fh), dataOnly)
+  return 0
+}
+
+export const release: Handler = ({ fs, request }) => {
+  fs.release(request.u64(RELEASE_IN.fh))
+  return 0
+}

@@ -1,0 +1,71 @@
+// What is missing before a drive can be mounted, in words that say what to do. `coffer doctor` and
+// `coffer mount` ask the same.
+
+import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { CofferError } from '../../errors.js'
+import { FUSE_DEVICE } from '../../native/fuse-device.js'
+import { nativeAvailable, nativeProblem } from '../../native/libc.js'
+
+const INSTALL = 'install it: apt install fuse3 (dnf install fuse3, pacman -S fuse3, apk add fuse3)'
+
+export const isRoot = (): boolean => process.geteuid?.() === 0
+
+/** Null if mounting can be tried. */
+export function fuseProblem(): CofferError | null {
+  if (process.platform !== 'linux') {
+    return problem('the FUSE device of the kernel is used on Linux only', 'use coffer get and put')
+  }
+  if (!nativeAvailable) {
+    return problem(`koffi cannot be loaded: ${nativeProblem}`, 'run npm install again')
+  }
+  if (process.arch === 'arm' || process.arch === 'ia32') {
+    return problem('mounting needs a 64-bit system', 'use coffer get and put')
+  }
+  if (!existsSync(FUSE_DEVICE)) {
+    return problem(
+      `${FUSE_DEVICE} does not exist`,
+      'load the module: modprobe fuse; start a container with --device /dev/fuse --cap-add SYS_ADMIN',
+    )
+  }
+  return isRoot() ? deviceProblem() : fusermountProblem()
+}
+
+function deviceProblem(): CofferError | null {
+  try {
+    closeSync(openSync(FUSE_DEVICE, 'r+'))
+    return null
+  } catch (error) {
+    return problem(
+      `${FUSE_DEVICE} cannot be opened: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+      'start a container with --device /dev/fuse --cap-add SYS_ADMIN',
+    )
+  }
+}
+
+function fusermountProblem(): CofferError | null {
+  return fusermount() === null ? problem('the program fusermount3 is not installed', INSTALL) : null
+}
+
+const problem = (message: string, hint: string): CofferError =>
+  new CofferError('NO_FUSE', message, { hint })
+
+/** Path of the helper that mounts for users other than root; null where it is not installed. */
+export function fusermount(): string | null {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/bin', '/usr/bin']
+  for (const folder of folders) {
+    if (!folder.startsWith('/')) continue
+    const path = join(folder, 'fusermount3')
+    if (isProgram(path)) return path
+  }
+  return null
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,40 @@
+// What a mount is asked for, and what it gives. Both ways to mount share this.
+
+import { CofferError } from '../../errors.js'
+import { mountedAt, type MountedAt } from '../mountinfo.js'
+
+export const FILE_SYSTEM_TYPE = 'fuse.coffer'
+export const SUBTYPE = 'coffer'
+
+export interface MountOptions {
+  mountpoint: string
+  /** what mount(8) and df show as the source */
+  fsname: string
+  readOnly?: boolean
+  /** users other than the one who mounts may look in, as far as permission bits let them */
+  allowOther?: boolean
+}
+
+export interface FuseSession {
+  /** the connection; what `serve` takes, in whatever thread of this process */
+  readonly deviceFd: number
+  /** MAJOR:MINOR of the mount */
+  readonly devNumber: string
+  /** absolute, without symbolic links */
+  readonly mountpoint: string
+  /** Lets go of the connection. A mount that is still there is dead from then on, and goes. */
+  close(): void
+}
+
+/** No separators of option lists or of /proc/mounts, no control characters. */
+export const plainName = (name: string): string =>
+  name.replace(/[^\p{L}\p{N}._:@+-]/gu, '_') || 'coffer'
+
+/** The mount that was just made. */
+export function ownMount(mountpoint: string): MountedAt {
+  const mount = mountedAt(mountpoint)
+  if (mount?.type !== FILE_SYSTEM_TYPE) {
+    throw new CofferError('NOT_MOUNTED', `${mountpoint} was unmounted by somebody else at once`)
+  }
+  return mount
+}

@@ -1,0 +1,287 @@
+// System calls on files by directory descriptor and name (openat(2) and its family), for Linux.
+// `node:fs` has no *at calls, cuts times to milliseconds and throws where ENOENT is an answer.
+// Positive flags and modes are the kernel's. Every function throws the system's error.
+
+import { constants } from 'node:fs'
+import { addressOf, check, lastErrno, lazy } from './libc.js'
+import { systemError } from '../errors.js'
+
+const { O_CREAT, O_DIRECTORY, O_NOFOLLOW } = constants
+const O_CLOEXEC = 0o2000000
+const O_TMPFILE = 0o20000000 | O_DIRECTORY
+export const O_NOATIME = 0o1000000
+const AT_FDCWD = -100
+const AT_SYMLINK_NOFOLLOW = 0x100
+const AT_SYMLINK_FOLLOW = 0x400
+const AT_REMOVEDIR = 0x200
+const AT_EMPTY_PATH = 0x1000
+const STATX_BASIC_STATS = 0x7ff
+const FALLOC_FL_KEEP_SIZE = 1
+const UTIME_OMIT = 0x3ffffffe
+const UTIME_NOW = 0x3fffffff
+const ENOENT = 2
+const EINTR = 4
+const EPERM = 1
+
+const c = {
+  openat: lazy('int openat(int dirfd, const char *path, int flags, uint32_t mode)'),
+  close: lazy('int close(int fd)'),
+  statx: lazy('int statx(int dirfd, const char *path, int flags, uint32_t mask, uintptr_t out)'),
+  mkdirat: lazy('int mkdirat(int dirfd, const char *path, uint32_t mode)'),
+  unlinkat: lazy('int unlinkat(int dirfd, const char *path, int flags)'),
+  renameat2: lazy('int renameat2(int from, const char *a, int to, const char *b, uint32_t flags)'),
+  linkat: lazy('int linkat(int from, const char *a, int to, const char *b, int flags)'),
+  fchmod: lazy('int fchmod(int fd, uint32_t mode)'),
+  fchmodat: lazy('int fchmodat(int dirfd, const char *path, uint32_t mode, int flags)'),
+  fchownat: lazy(
+    'int fchownat(int dirfd, const char *path, uint32_t uid, uint32_t gid, int flags)',
+  ),
+  fchown: lazy('int fchown(int fd, uint32_t uid, uint32_t gid)'),
+  utimensat: lazy('int utimensat(int dirfd, const char *path, uintptr_t times, int flags)'),
+  futimens: lazy('int futimens(int fd, uintptr_t times)'),
+  pread: lazy('int64_t pread64(int fd, uintptr_t buf, size_t n, int64_t at)'),
+  pwrite: lazy('int64_t pwrite64(int fd, uintptr_t buf, size_t n, int64_t at)'),
+  ftruncate: lazy('int ftruncate64(int fd, int64_t length)'),
+  fsync: lazy('int fsync(int fd)'),
+  fdatasync: lazy('int fdatasync(int fd)'),
+  fallocate: lazy('int fallocate64(int fd, int mode, int64_t at, int64_t length)'),
+  syncfs: lazy('int syncfs(int fd)'),
+}
+
+/** What statx(2) says, in a form that is filled again and again. */
+export interface FileStat {
+  dev: number
+  ino: number
+  mode: number
+  nlink: number
+  uid: number
+  gid: number
+  rdev: number
+  size: number
+  blocks: number
+  atimeSec: number
+  atimeNsec: number
+  mtimeSec: number
+  mtimeNsec: number
+  ctimeSec: number
+  ctimeNsec: number
+}
+
+export const emptyStat = (): FileStat => ({
+  dev: 0,
+  ino: 0,
+  mode: 0,
+  nlink: 0,
+  uid: 0,
+  gid: 0,
+  rdev: 0,
+  size: 0,
+  blocks: 0,
+  atimeSec: 0,
+  atimeNsec: 0,
+  mtimeSec: 0,
+  mtimeNsec: 0,
+  ctimeSec: 0,
+  ctimeNsec: 0,
+})
+
+// struct statx, the same on every architecture
+const statxBuffer = Buffer.alloc(256)
+let statxAddress = 0
+
+const u64 = (offset: number): number =>
+  statxBuffer.readUInt32LE(offset) + statxBuffer.readUInt32LE(offset + 4) * 2 ** 32
+const i64 = (offset: number): number =>
+  statxBuffer.readUInt32LE(offset) + statxBuffer.readInt32LE(offset + 4) * 2 ** 32
+/** as makedev(3) of glibc packs it into 32 bits, which is what FUSE and the format carry */
+const device = (major: number, minor: number): number =>
+  ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0
+
+function decodeStatx(out: FileStat): void {
+  out.nlink = statxBuffer.readUInt32LE(16)
+  out.uid = statxBuffer.readUInt32LE(20)
+  out.gid = statxBuffer.readUInt32LE(24)
+  out.mode = statxBuffer.readUInt16LE(28)
+  out.ino = u64(32)
+  out.size = u64(40)
+  out.blocks = u64(48)
+  out.atimeSec = i64(64)
+  out.atimeNsec = statxBuffer.readUInt32LE(72)
+  out.ctimeSec = i64(96)
+  out.ctimeNsec = statxBuffer.readUInt32LE(104)
+  out.mtimeSec = i64(112)
+  out.mtimeNsec = statxBuffer.readUInt32LE(120)
+  out.rdev = device(statxBuffer.readUInt32LE(128), statxBuffer.readUInt32LE(132))
+  out.dev = device(statxBuffer.readUInt32LE(136), statxBuffer.readUInt32LE(140))
+}
+
+function statx(dirfd: number, name: string, flags: number): number {
+  if (statxAddress === 0) statxAddress = addressOf(statxBuffer)
+  return c.statx(dirfd, name, flags, STATX_BASIC_STATS, statxAddress)
+}
+
+/** False where there is no such name. Never follows a link. */
+export function statAt(dirfd: number, name: string, out: FileStat): boolean {
+  if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW) < 0) {
+    const errno = lastErrno()
+    if (errno === ENOENT) return false
+    throw systemError(errno, 'statx')
+  }
+  decodeStatx(out)
+  return true
+}
+
+export function statFd(fd: number, out: FileStat): void {
+  check(statx(fd, '', AT_EMPTY_PATH), 'statx')
+  decodeStatx(out)
+}
+
+/** By absolute path, the last component not followed; false where it is missing. */
+export const statPath = (path: string, out: FileStat): boolean => statAt(AT_FDCWD, path, out)
+
+/** One component below `dirfd`, never through a link. */
+export function openAt(dirfd: number, name: string, flags: number, mode = 0o600): number {
+  const fd = c.openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+  if (fd >= 0) return fd
+  const errno = lastErrno()
+  // only the owner may ask for O_NOATIME
+  if (errno === EPERM && (flags & O_NOATIME) !== 0 && (flags & O_CREAT) === 0) {
+    return openAt(dirfd, name, flags & ~O_NOATIME, mode)
+  }
+  throw systemError(errno, 'openat')
+}
+
+export const openPath = (path: string, flags: number): number =>
+  check(c.openat(AT_FDCWD, path, flags | O_CLOEXEC, 0), 'open')
+
+/** An unnamed file in that directory (O_TMPFILE), or -1 where the file system has none. */
+export const openUnnamed = (dirfd: number, mode: number): number =>
+  c.openat(dirfd, '.', O_TMPFILE | constants.O_RDWR | O_CLOEXEC, mode)
+
+export const closeFd = (fd: number): void => {
+  c.close(fd)
+}
+
+/** Gives an unnamed file its name. EEXIST where the name is taken. */
+export function nameUnnamed(fd: number, dirfd: number, name: string): void {
+  check(c.linkat(AT_FDCWD, `/proc/self/fd/${String(fd)}`, dirfd, name, AT_SYMLINK_FOLLOW), 'linkat')
+}
+
+export const mkdirAt = (dirfd: number, name: string, mode: number): void => {
+  check(c.mkdirat(dirfd, name, mode), 'mkdirat')
+}
+export const unlinkAt = (dirfd: number, name: string): void => {
+  check(c.unlinkat(dirfd, name, 0), 'unlinkat')
+}
+export const rmdirAt = (dirfd: number, name: string): void => {
+  check(c.unlinkat(dirfd, name, AT_REMOVEDIR), 'rmdir')
+}
+export const renameAt = (from: number, a: string, to: number, b: string, flags = 0): void => {
+  check(c.renameat2(from, a, to, b, flags), 'rename')
+}
+export const chmodAt = (dirfd: number, name: string, mode: number): void => {
+  check(c.fchmodat(dirfd, name, mode, 0), 'chmod')
+}
+export const chmodFd = (fd: number, mode: number): void => {
+  check(c.fchmod(fd, mode), 'fchmod')
+}
+/** 0xffffffff leaves an id as it is */
+export const chownAt = (dirfd: number, name: string, uid: number, gid: number): void => {
+  check(c.fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW), 'chown')
+}
+export const chownFd = (fd: number, uid: number, gid: number): void => {
+  check(c.fchown(fd, uid, gid), 'fchown')
+}
+
+export type FileTime = { sec: number; nsec: number } | 'now' | 'omit'
+
+const timesBuffer = Buffer.alloc(32)
+
+function setTimes(atime: FileTime, mtime: FileTime): number {
+  for (const [at, time] of [
+    [0, atime],
+    [16, mtime],
+  ] as const) {
+    const sec = typeof time === 'string' ? 0 : time.sec
+    const nsec = time === 'omit' ? UTIME_OMIT : time === 'now' ? UTIME_NOW : time.nsec
+    timesBuffer.writeBigInt64LE(BigInt(sec), at)
+    timesBuffer.writeBigInt64LE(BigInt(nsec), at + 8)
+  }
+  return addressOf(timesBuffer)
+}
+
+export const utimesAt = (dirfd: number, name: string, atime: FileTime, mtime: FileTime): void => {
+  check(c.utimensat(dirfd, name, setTimes(atime, mtime), AT_SYMLINK_NOFOLLOW), 'utimensat')
+}
+export const utimesFd = (fd: number, atime: FileTime, mtime: FileTime): void => {
+  check(c.futimens(fd, setTimes(atime, mtime)), 'futimens')
+}
+
+/** Bytes read, less than `length` only at the end of the file. */
+export function readAt(
+  fd: number,
+  into: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+): number {
+  const address = addressOf(into) + offset
+  let done = 0
+  while (done < length) {
+    const n = c.pread(fd, address + done, length - done, position + done)
+    if (n < 0) {
+      const errno = lastErrno()
+      if (errno === EINTR) continue
+      throw systemError(errno, 'pread')
+    }
+    if (n === 0) break
+    done += n
+  }
+  return done
+}
+
+/** Writes all of it or throws. */
+export function writeAt(
+  fd: number,
+  from: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+): void {
+  const address = addressOf(from) + offset
+  let done = 0
+  while (done < length) {
+    const n = c.pwrite(fd, address + done, length - done, position + done)
+    if (n < 0) {
+      const errno = lastErrno()
+      if (errno === EINTR) continue
+      throw systemError(errno, 'pwrite')
+    }
+    done += n
+  }
+}
+
+export const truncateFd = (fd: number, length: number): void => {
+  check(c.ftruncate(fd, length), 'ftruncate')
+}
+export const fsyncFd = (fd: number): void => {
+  check(c.fsync(fd), 'fsync')
+}
+export const fdatasyncFd = (fd: number): void => {
+  check(c.fdatasync(fd), 'fdatasync')
+}
+/** Everything of that file system, to the disk. */
+export const syncFileSystem = (fd: number): void => {
+  check(c.syncfs(fd), 'syncfs')
+}
+
+const EOPNOTSUPP = 95
+const ENOSYS = 38
+
+/** Takes blocks for a range without changing the size. False where the file system cannot promise. */
+export function reserveFd(fd: number, at: number, length: number): boolean {
+  if (c.fallocate(fd, FALLOC_FL_KEEP_SIZE, at, length) === 0) return true
+  const errno = lastErrno()
+  if (errno === EOPNOTSUPP || errno === ENOSYS) return false
+  throw systemError(errno, 'fallocate')
+}

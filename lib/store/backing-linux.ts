@@ -1,0 +1,47 @@
+// The backing tree by Linux system calls.
+
+import { constants, readdirSync } from 'node:fs'
+import * as files from '../native/files.js'
+import type { Backing } from './backing.js'
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR } = constants
+
+export const linuxBacking: Backing = {
+  writable: true,
+  openRoot: (path) => files.openPath(path, O_RDONLY | O_DIRECTORY),
+  openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
+  closeDirectory: files.closeFd,
+  list: (dirfd) => readdirSync(`/proc/self/fd/${String(dirfd)}`),
+  stat: files.statAt,
+  statDirectory: files.statFd,
+  statFd: files.statFd,
+  statPath: files.statPath,
+  // our own reads must not move the times that applications see
+  openRead: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | files.O_NOATIME),
+  openWrite: (dirfd, name) => files.openAt(dirfd, name, O_RDWR | files.O_NOATIME),
+  createNew: (dirfd, name, mode) => files.openAt(dirfd, name, O_RDWR | O_CREAT | O_EXCL, mode),
+  createUnnamed: files.openUnnamed,
+  nameUnnamed: files.nameUnnamed,
+  close: files.closeFd,
+  read: files.readAt,
+  write: files.writeAt,
+  truncate: files.truncateFd,
+  reserve: (fd, position, length) => {
+    files.reserveFd(fd, position, length)
+  },
+  datasync: files.fdatasyncFd,
+  sync: files.fsyncFd,
+  syncFileSystem: files.syncFileSystem,
+  mkdir: files.mkdirAt,
+  rmdir: files.rmdirAt,
+  unlink: files.unlinkAt,
+  rename: (fromDir, from, toDir, to) => {
+    files.renameAt(fromDir, from, toDir, to)
+  },
+  chmod: files.chmodAt,
+  chmodFd: files.chmodFd,
+  chown: files.chownAt,
+  chownFd: files.chownFd,
+  utimes: files.utimesAt,
+  utimesFd: files.utimesFd,
+}

@@ -1,0 +1,61 @@
+// System calls on the backing tree, as the drive needs them: by directory descriptor and one name,
+// never through a link. Two implementations: Linux (all of it) and portable (reading only, so that
+// any machine with Node gets its files back). A descriptor belongs to whoever opened it.
+
+import { nativeAvailable } from '../native/libc.js'
+import type { FileStat, FileTime } from '../native/files.js'
+import { linuxBacking } from './backing-linux.js'
+import { PortableBacking } from './backing-portable.js'
+
+export { emptyStat } from '../native/files.js'
+export type { FileStat, FileTime }
+
+export interface Backing {
+  /** Everything, or only what reading takes. */
+  readonly writable: boolean
+  openRoot(path: string): number
+  openDirectory(dirfd: number, name: string): number
+  closeDirectory(dirfd: number): void
+  /** Names in no order, without "." and "..". */
+  list(dirfd: number): string[]
+  /** False where there is no such name. */
+  stat(dirfd: number, name: string, out: FileStat): boolean
+  /** A directory descriptor of `openRoot` or `openDirectory`. */
+  statDirectory(dirfd: number, out: FileStat): void
+  statFd(fd: number, out: FileStat): void
+  /** By absolute path; false where it is missing. */
+  statPath(path: string, out: FileStat): boolean
+  openRead(dirfd: number, name: string): number
+  openWrite(dirfd: number, name: string): number
+  /** A new file, EEXIST where the name is taken. */
+  createNew(dirfd: number, name: string, mode: number): number
+  /** An unnamed file of that directory, or -1 where the file system has none. */
+  createUnnamed(dirfd: number, mode: number): number
+  nameUnnamed(fd: number, dirfd: number, name: string): void
+  close(fd: number): void
+  read(fd: number, into: Uint8Array, offset: number, length: number, position: number): number
+  write(fd: number, from: Uint8Array, offset: number, length: number, position: number): void
+  truncate(fd: number, length: number): void
+  /** Takes blocks for a range beyond what is allocated; ENOSPC where there are none. */
+  reserve(fd: number, position: number, length: number): void
+  datasync(fd: number): void
+  sync(fd: number): void
+  syncFileSystem(dirfd: number): void
+  mkdir(dirfd: number, name: string, mode: number): void
+  rmdir(dirfd: number, name: string): void
+  unlink(dirfd: number, name: string): void
+  rename(fromDir: number, from: string, toDir: number, to: string): void
+  chmod(dirfd: number, name: string, mode: number): void
+  chmodFd(fd: number, mode: number): void
+  chown(dirfd: number, name: string, uid: number, gid: number): void
+  chownFd(fd: number, uid: number, gid: number): void
+  utimes(dirfd: number, name: string, atime: FileTime, mtime: FileTime): void
+  utimesFd(fd: number, atime: FileTime, mtime: FileTime): void
+}
+
+/** `portable`: the reading-only one even where Linux calls are at hand. */
+export function openBacking(portable = false): Backing {
+  return !portable && nativeAvailable && process.platform === 'linux'
+    ? linuxBacking
+    : new PortableBacking()
+}

@@ -1,0 +1,65 @@
+// The vault folder on disk while a drive uses it: its data directory, and whether it is still there.
+// The folder may vanish (a disk unplugged, a client that moves things) and come back.
+
+import { join } from 'node:path'
+import { CofferError } from '../errors.js'
+import { emptyStat, type Backing } from './backing.js'
+
+export const DATA_DIRECTORY = 'data'
+const CHECK_EVERY_MS = 20
+
+export class VaultFolder {
+  readonly path: string
+  rootFd: number
+  rootDev: number
+  rootIno: number
+  /** called when the data directory is another one than before */
+  onReplaced: () => void = () => undefined
+  readonly #backing: Backing
+  readonly #clock: () => number
+  readonly #stat = emptyStat()
+  #checkedAt = 0
+
+  constructor(backing: Backing, path: string, clock: () => number) {
+    this.#backing = backing
+    this.#clock = clock
+    this.path = path
+    this.rootFd = backing.openRoot(this.#data)
+    backing.statDirectory(this.rootFd, this.#stat)
+    this.rootDev = this.#stat.dev
+    this.rootIno = this.#stat.ino
+  }
+
+  get #data(): string {
+    return join(this.path, DATA_DIRECTORY)
+  }
+
+  /** Throws VAULT_GONE where the path does not lead to the data directory. Looks at most every 20 ms. */
+  assertPresent(): void {
+    const now = this.#clock()
+    if (now - this.#checkedAt < CHECK_EVERY_MS && now >= this.#checkedAt) return
+    let there: boolean
+    try {
+      there = this.#backing.statPath(this.#data, this.#stat)
+    } catch {
+      there = false
+    }
+    if (!there) throw new CofferError('VAULT_GONE', `the vault folder is not there: ${this.path}`)
+    if (this.#stat.ino !== this.rootIno || this.#stat.dev !== this.rootDev) this.#replace()
+    this.#checkedAt = now
+  }
+
+  #replace(): void {
+    const fd = this.#backing.openRoot(this.#data)
+    this.#backing.closeDirectory(this.rootFd)
+    this.rootFd = fd
+    this.#backing.statDirectory(fd, this.#stat)
+    this.rootDev = this.#stat.dev
+    this.rootIno = this.#stat.ino
+    this.onReplaced()
+  }
+
+  close(): void {
+    this.#backing.closeDirectory(this.rootFd)
+  }
+}

@@ -1,0 +1,121 @@
+// A program that mounts a `MemoryFilesystem` and serves it from a worker thread, as the agent does
+// with a vault. `node memory-drive.js <mountpoint> <JSON of DriveSetup>`. It writes one line of JSON
+// for each event, takes the lines "wake", "stop" and "defect" on its input, and tells what it has
+// seen when the mount is gone.
+
+import { createInterface } from 'node:readline'
+import { parentPort, Worker, workerData } from 'node:worker_threads'
+import { Counters } from '../../lib/mount/fuse-linux/counters.js'
+import { mountFuse } from '../../lib/mount/fuse-linux/mount-fuse.js'
+import { serve } from '../../lib/mount/fuse-linux/session.js'
+import { openWake, wake } from '../../lib/native/eventfd.js'
+import { MemoryFilesystem, type Seen } from './memory-filesystem.js'
+
+export interface DriveSetup {
+  discard?: boolean
+  readOnly?: boolean
+  allowOther?: boolean
+  fsname?: string
+}
+
+export type DriveEvent =
+  | { event: 'mounted'; devNumber: string; mountpoint: string }
+  | { event: 'failed'; code: string; message: string; hint: string }
+  | { event: 'woken' }
+  | { event: 'defect'; message: string }
+  | {
+      event: 'ended'
+      unmounted: boolean
+      seen: Seen
+      bytesRead: number
+      bytesWritten: number
+      requests: number
+    }
+
+interface Job {
+  deviceFd: number
+  wakeFd: number
+  counters: SharedArrayBuffer
+  orders: Int32Array
+  discard: boolean
+}
+
+const STOP = 1
+const DEFECT = 2
+
+const say = (event: DriveEvent): void => {
+  process.stdout.write(`${JSON.stringify(event)}\n`)
+}
+
+function main(mountpoint: string, setup: DriveSetup): void {
+  let session
+  try {
+    session = mountFuse({
+      mountpoint,
+      fsname: setup.fsname ?? 'coffer:memory',
+      readOnly: setup.readOnly ?? false,
+      allowOther: setup.allowOther ?? false,
+    })
+  } catch (error) {
+    const { code, message, hint } = error as { code: string; message: string; hint: string }
+    say({ event: 'failed', code, message, hint })
+    return
+  }
+  const counters = new Counters()
+  const wakeFd = openWake()
+  const orders = new Int32Array(new SharedArrayBuffer(4))
+  const job: Job = {
+    deviceFd: session.deviceFd,
+    wakeFd,
+    counters: counters.shared,
+    orders,
+    discard: setup.discard ?? false,
+  }
+  const worker = new Worker(new URL(import.meta.url), { workerData: job })
+  const input = createInterface(process.stdin)
+  input.on('line', (line) => {
+    if (line === 'stop') Atomics.store(orders, 0, STOP)
+    if (line === 'defect') Atomics.store(orders, 0, DEFECT)
+    wake(wakeFd)
+  })
+  worker.on('message', (event: DriveEvent) => {
+    if (event.event === 'ended') {
+      const { bytesRead, bytesWritten, requests } = counters
+      say({ ...event, bytesRead, bytesWritten, requests })
+    } else say(event)
+  })
+  worker.on('exit', () => {
+    session.close()
+    input.close()
+    process.stdin.destroy()
+  })
+  say({ event: 'mounted', devNumber: session.devNumber, mountpoint: session.mountpoint })
+}
+
+function work(job: Job): void {
+  const fs = new MemoryFilesystem(job.discard, process.getuid?.(), process.getgid?.())
+  const tell = (event: DriveEvent): void => parentPort?.postMessage(event)
+  const unmounted = serve(
+    job.deviceFd,
+    fs,
+    {
+      wakeFd: job.wakeFd,
+      onWake() {
+        tell({ event: 'woken' })
+        const order = Atomics.exchange(job.orders, 0, 0)
+        if (order === DEFECT) fs.trap = new TypeError('a trap')
+        return order !== STOP
+      },
+      onDefect(error) {
+        tell({ event: 'defect', message: String(error) })
+      },
+    },
+    { counters: new Counters(job.counters) },
+  )
+  const none = { bytesRead: 0, bytesWritten: 0, requests: 0 }
+  tell({ event: 'ended', unmounted, seen: fs.seen, ...none })
+}
+
+if (parentPort === null) {
+  main(process.argv[2] ?? '', JSON.parse(process.argv[3] ?? '{}') as DriveSetup)
+} else work(workerData as Job)

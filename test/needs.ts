@@ -1,0 +1,72 @@
+// What a test may need from the machine beyond Node. A test that lacks something is skipped with the
+// reason, so that `npm test` can name it; where COFFER_REQUIRE_ALL=1 is set, it fails instead.
+//
+//   t.test('rsync in and out', async (t) => {
+//     if (!needs(t, 'root', 'fuse', 'rsync')) return
+
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import type { Test } from 'tap'
+
+function hasDevice(): boolean {
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function hasProgram(name: string): boolean {
+  // Debian keeps mkfs and its like out of an unprivileged user's PATH.
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+const isRoot = process.getuid?.() === 0
+
+/** Why the machine cannot give a thing, or null. */
+const CONDITIONS = {
+  linux: () => (process.platform === 'linux' ? null : 'this is not Linux'),
+  root: () => (isRoot ? null : 'not run as root'),
+  /** A drive can be mounted: by root itself, by anybody else through fusermount3. */
+  fuse: () => {
+    if (!hasDevice()) return '/dev/fuse is missing or not accessible'
+    return isRoot || hasProgram('fusermount3') ? null : 'fusermount3 is missing (Debian: fuse3)'
+  },
+  fusermount3: () => lacksProgram('fusermount3', 'fuse3'),
+  gocryptfs: () => lacksProgram('gocryptfs'),
+  rsync: () => lacksProgram('rsync'),
+  fio: () => lacksProgram('fio'),
+  sqlite3: () => lacksProgram('sqlite3'),
+  tmux: () => lacksProgram('tmux'),
+  git: () => lacksProgram('git'),
+  setfattr: () => lacksProgram('setfattr', 'attr'),
+  'mkfs.ext4': () => lacksProgram('mkfs.ext4', 'e2fsprogs'),
+  setpriv: () => lacksProgram('setpriv', 'util-linux'),
+} as const satisfies Record<string, () => string | null>
+
+function lacksProgram(name: string, debianPackage = name): string | null {
+  return hasProgram(name) ? null : `${name} is missing (Debian: ${debianPackage})`
+}
+
+export type Need = keyof typeof CONDITIONS
+
+/**
+ * True where the machine has everything; otherwise `t` is left out and the caller returns. Call it
+ * first in a subtest, before any assertion.
+ */
+export function needs(t: Test, ...things: Need[]): boolean {
+  const reasons = things.map((thing) => CONDITIONS[thing]()).filter((reason) => reason !== null)
+  if (reasons.length === 0) return true
+  if (process.env.COFFER_REQUIRE_ALL === '1') t.fail(`left out: ${reasons.join(', ')}`)
+  else t.plan(0, reasons.join(', '))
+  return false
+}
