@@ -25,6 +25,8 @@ export default defineConfig(
       // noUncheckedIndexedAccess makes every read of a byte possibly undefined; where the index is
       // bounded by the loop, `!` says so and costs nothing.
       '@typescript-eslint/no-non-null-assertion': 'off',
+      // A method may name a parameter of its contract that it has no use for.
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       // Loops without an end are how a drive serves.
       '@typescript-eslint/no-unnecessary-condition': [
         'error',

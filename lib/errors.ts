@@ -37,9 +37,9 @@ const TABLE = {
   NO_SUCH_PATH: row('ENOENT', 24),
   DAMAGED: row('EIO', 26),
   DESTINATION: row('EEXIST', 27),
-  INTERRUPTED: row('EINTR', 30),
-  VAULT_PLACE: row('EIO', 29),
   STATE: row('EIO', 28, 'COFFER_STATE_DIR and COFFER_RUNTIME_DIR name other folders'),
+  VAULT_PLACE: row('EIO', 29),
+  INTERRUPTED: row('EINTR', 30),
   // objects of the vault, docs/FORMAT.md "Checks on read"
   OBJECT_TRUNCATED: row('EIO', 26),
   OBJECT_DAMAGED: row('EIO', 26),

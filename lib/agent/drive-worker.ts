@@ -2,11 +2,9 @@
 // the mount is gone, stores everything, wipes the keys. It never touches its own mountpoint.
 
 import { Buffer } from 'node:buffer'
-import { randomFillSync } from 'node:crypto'
 import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 import { BugError } from '../errors.js'
 import type { LogEvent } from '../fs/context.js'
-import { Drive } from '../fs/drive.js'
 import { Counters } from '../mount/fuse-linux/counters.js'
 import { serve } from '../mount/fuse-linux/session.js'
 import {
@@ -17,6 +15,7 @@ import {
   type WorkerServe,
   type WorkerStart,
 } from './protocol.js'
+import { openDrive, type Drive } from './open-drive.js'
 import { chooseEngine } from './vault.js'
 
 if (parentPort === null) throw new BugError('the drive worker is not a worker')
@@ -43,14 +42,13 @@ main.once('message', (start: WorkerStart) => {
 })
 
 function open({ order, body }: WorkerStart): Drive {
-  return new Drive({
+  return openDrive({
     engine: chosen.engine,
     vaultPath: order.vault,
     vaultId: Buffer.from(order.vaultId, 'hex'),
     body,
     deviceId: Buffer.from(order.deviceId, 'hex'),
     readOnly: order.readOnly,
-    random: randomFillSync,
     log: ({ level, event, code, message, blob, path }: LogEvent) => {
       const where = order.logNames && path !== undefined ? ` path=${path}` : ''
       const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`
@@ -71,7 +69,7 @@ function run(
       for (let message; (message = receiveMessageOnPort(requests)) !== undefined;) {
         const { id, op } = message.message as WorkerRequest
         if (op === 'stop') return false
-        tell({ event: 'answer', id, ...answer(drive, start, op) })
+        tell({ event: 'answer', id, ...answer(drive, op) })
       }
       return true
     },
@@ -90,7 +88,6 @@ function run(
 
 function answer(
   drive: Drive,
-  start: WorkerStart,
   op: 'report' | 'sync',
 ): { report?: DriveReport; error?: ReturnType<typeof toWire> } {
   try {

@@ -28,7 +28,8 @@ const AGENT = fileURLToPath(new URL('./main.js', import.meta.url))
 
 export function launch(order: Order): Starting {
   const log = openLog(order.log)
-  const child = spawn(process.execPath, [AGENT], {
+  // the mountpoint is there for whoever looks with ps
+  const child = spawn(process.execPath, [AGENT, order.mountpoint], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log, 'pipe'],

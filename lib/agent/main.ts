@@ -10,7 +10,6 @@ import { guardMemory } from './process.js'
 import { FrameReader, toWire, type ControlReply, type Order } from './protocol.js'
 
 guardMemory()
-process.title = 'coffer'
 
 // begins to load while the command still derives the keys
 const worker = startWorker()
@@ -34,8 +33,8 @@ parent.on('close', () => {
 })
 
 async function start(how: Order, bytes: Buffer): Promise<void> {
+  // its arrays are views of `bytes`
   const body = deserialize(bytes) as VaultBody
-  bytes.fill(0)
   agent = new Agent(how, worker)
   let reply: ControlReply = { ok: true }
   try {
@@ -43,6 +42,8 @@ async function start(how: Order, bytes: Buffer): Promise<void> {
     usable = true
   } catch (error) {
     reply = { ok: false, error: toWire(error) }
+  } finally {
+    bytes.fill(0)
   }
   await new Promise((resolve) =>
     parent.end(`${JSON.stringify(reply)}\n`, () => {

@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { dirname, join, resolve } from 'node:path'
 import { CofferError } from '../errors.js'
-import type { Drive } from '../fs/drive.js'
+import type { Drive } from '../agent/open-drive.js'
 import { reason } from '../store/state-folder.js'
 import { withDrive } from './open-drive.js'
 import { Progress } from './progress.js'

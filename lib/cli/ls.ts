@@ -1,6 +1,6 @@
 // coffer ls.
 
-import type { Drive } from '../fs/drive.js'
+import type { Drive } from '../agent/open-drive.js'
 import { withDrive } from './open-drive.js'
 import type { PasswordSource } from './read-password.js'
 import { json as printJson, out, shown, warn } from './ui.js'

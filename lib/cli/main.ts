@@ -241,8 +241,19 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
     })
 }
 
-/** yargs speaks in fragments with line breaks. */
-const sentence = (message: string): string => message.replace(/\s*\n\s*/g, ' ').trim()
+/** What yargs says, in our words. */
+const SENTENCES: [RegExp, string][] = [
+  [/^Not enough non-option arguments.*/, 'an argument is missing'],
+  [/^Unknown arguments?: (.*)/, 'there is no such command, option or argument: $1'],
+  [/^Arguments (\S+) and (\S+) are mutually exclusive/, '--$1 and --$2 exclude each other'],
+  [/^Not enough arguments following: (.*)/, '--$1 needs a value'],
+]
+
+function sentence(message: string): string {
+  const line = message.replace(/\s*\n\s*/g, ' ').trim()
+  const known = SENTENCES.find(([pattern]) => pattern.test(line))
+  return known === undefined ? line : line.replace(...known)
+}
 
 export async function main(argv: readonly string[]): Promise<number> {
   let chosen: Run | null = null

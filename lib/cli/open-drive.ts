@@ -1,9 +1,8 @@
 // A vault opened in this process, read-only and without a mount: what ls and get work on. Needs
 // neither FUSE nor native calls, so any machine with Node gets its files back.
 
-import { randomFillSync } from 'node:crypto'
+import { openDrive, type Drive } from '../agent/open-drive.js'
 import { chooseEngine, loadVault, unlock } from '../agent/vault.js'
-import { Drive } from '../fs/drive.js'
 import type { LogEvent } from '../fs/context.js'
 import { deviceId } from '../store/state.js'
 import { readPassword, type PasswordSource } from './read-password.js'
@@ -18,14 +17,13 @@ export async function withDrive<T>(
   const opened = unlock(engine, loaded, await readPassword(args))
   opened.vrk.fill(0)
   for (const warning of opened.warnings) warn(warning)
-  const drive = new Drive({
+  const drive = openDrive({
     engine,
     vaultPath: loaded.vault,
     vaultId: loaded.config.vaultId,
     body: opened.body,
     deviceId: deviceId(),
     readOnly: true,
-    random: randomFillSync,
     log: (event: LogEvent) => {
       if (event.level !== 'info')
         warn(`${event.message}${event.path === undefined ? '' : ` (${event.path})`}`)

@@ -26,13 +26,14 @@ import type {
 import { blobPath, plainPath, type Inode } from './inode.js'
 import { list, type Listed } from './listing.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
-import { makeWritable, openBody } from './open-body.js'
+import { openBody } from './open-body.js'
+import { OpenFiles } from './open-files.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
-import { killPrivileges, setattr } from './setattr.js'
-import { isDirectory, Tree } from './tree.js'
+import { setattr } from './setattr.js'
+import { Tree } from './tree.js'
 
-const { O_APPEND, O_RDONLY, O_TRUNC, S_IFDIR, S_IFMT, S_IFREG } = constants
+const { O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } = constants
 const O_ACCMODE = 3
 
 export interface DriveOptions {
@@ -50,12 +51,6 @@ export interface DriveOptions {
   portable?: boolean
 }
 
-interface Handle {
-  inode: Inode
-  writable: boolean
-  append: boolean
-}
-
 interface DirectoryHandle {
   inode: Inode
   entries: Listed[] | null
@@ -70,16 +65,14 @@ export interface DriveCounters {
 
 /** Damaged objects that `status` names at most. */
 const DAMAGED_MAX = 50
-const TEND_EVERY_MS = 500
 
 export class Drive implements Filesystem {
   readonly #tree: Tree
-  readonly #handles = new Map<number, Handle>()
+  readonly #files: OpenFiles
   readonly #directories = new Map<number, DirectoryHandle>()
-  readonly #open = new Set<Inode>()
   readonly #stat = emptyStat()
   readonly #damaged = new Map<string, string>()
-  #nextHandle = 1
+  #nextDirectory = 1
 
   constructor(options: DriveOptions) {
     const { engine, vaultId, body, random, portable = false, clock = Date.now } = options
@@ -102,13 +95,14 @@ export class Drive implements Filesystem {
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
     this.#tree = new Tree(ctx, new VaultFolder(backing, options.vaultPath, clock))
+    this.#files = new OpenFiles(this.#tree)
   }
 
   get counters(): DriveCounters {
     let foreignFiles = 0
     for (const inode of this.#tree.inodes()) foreignFiles += inode.directory?.foreign ?? 0
     const damaged = [...this.#damaged].map(([path, code]) => ({ path, code }))
-    return { openFiles: this.#handles.size, foreignFiles, damaged }
+    return { openFiles: this.#files.count, foreignFiles, damaged }
   }
 
   lookup(parent: number, name: string, out: Entry): boolean {
@@ -141,11 +135,9 @@ export class Drive implements Filesystem {
   setattr(nodeid: number, changes: AttributeChanges, out: Attributes): void {
     this.#assertWritable()
     const inode = this.#tree.inode(nodeid)
-    try {
+    this.#told(inode, () => {
       setattr(this.#tree, inode, changes)
-    } catch (error) {
-      throw this.#report(error, inode)
-    }
+    })
     this.getattr(nodeid, out)
   }
 
@@ -238,11 +230,9 @@ export class Drive implements Filesystem {
   #change(parent: number, change: (at: Inode) => void): void {
     this.#assertWritable()
     const at = this.#tree.inode(parent)
-    try {
+    this.#told(at, () => {
       change(at)
-    } catch (error) {
-      throw this.#report(error, at)
-    }
+    })
   }
 
   link(): void {
@@ -251,60 +241,26 @@ export class Drive implements Filesystem {
 
   open(nodeid: number, flags: number): Opened {
     const inode = this.#tree.inode(nodeid)
-    const writable = (flags & O_ACCMODE) !== O_RDONLY
-    const empty = (flags & O_TRUNC) !== 0 && writable
-    if (writable) this.#assertWritable()
-    if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
-    try {
-      inode.body ??= openBody(this.#tree, inode, writable)
-      this.#open.add(inode)
-      if (writable) makeWritable(this.#tree, inode)
-      if (empty) inode.body.truncate(0)
-    } catch (error) {
-      if (inode.opens === 0) this.#closeBody(inode)
-      throw this.#report(error, inode)
-    }
-    const keepCache = inode.opens > 0 || this.#pagesAreTrue(inode)
-    return { fh: this.#addHandle(inode, writable, flags), keepCache }
+    if ((flags & O_ACCMODE) !== O_RDONLY) this.#assertWritable()
+    return this.#told(inode, () => this.#files.open(inode, flags))
   }
 
   create(
     parent: number,
     name: string,
     mode: number,
-    flags: number,
+    _flags: number,
     caller: Caller,
     out: Entry,
   ): Opened {
-    let opened: Opened | null = null
-    this.#make(parent, out, (at) => {
-      const inode = create(this.#tree, at, name, mode, caller)
-      this.#open.add(inode)
-      opened = { fh: this.#addHandle(inode, true, flags), keepCache: false }
-      return inode
-    })
-    if (opened === null) throw new CofferError('EIO', 'nothing was created')
-    return opened
-  }
-
-  #addHandle(inode: Inode, writable: boolean, flags: number): number {
-    const fh = this.#nextHandle++
-    inode.opens++
-    this.#handles.set(fh, { inode, writable, append: (flags & O_APPEND) !== 0 })
-    return fh
-  }
-
-  #handle(fh: number): Handle {
-    const handle = this.#handles.get(fh)
-    if (handle === undefined) throw new CofferError('EBADF', 'the file is not open')
-    return handle
+    this.#make(parent, out, (at) => create(this.#tree, at, name, mode, caller))
+    return { fh: this.#files.add(this.#tree.inode(out.nodeid)), keepCache: false }
   }
 
   read(fh: number, offset: number, length: number, into: Uint8Array, intoOffset: number): number {
-    const { inode } = this.#handle(fh)
-    if (inode.body === null) throw new CofferError('EBADF', 'the file is not open')
+    const inode = this.#files.inode(fh)
     try {
-      return inode.body.read(offset, length, into, intoOffset)
+      return this.#files.read(inode, offset, length, into, intoOffset)
     } catch (error) {
       throw this.#report(error, inode)
     }
@@ -318,13 +274,9 @@ export class Drive implements Filesystem {
     length: number,
     killPriv: boolean,
   ): number {
-    const { inode } = this.#handle(fh)
-    const { body } = inode
-    if (body === null) throw new CofferError('EBADF', 'the file is not open')
+    const inode = this.#files.inode(fh)
     try {
-      if (killPriv) killPrivileges(this.#tree, inode)
-      body.write(offset, from, fromOffset, length)
-      if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
+      this.#files.write(inode, offset, from, fromOffset, length, killPriv)
       return length
     } catch (error) {
       throw this.#report(error, inode)
@@ -332,67 +284,24 @@ export class Drive implements Filesystem {
   }
 
   flush(fh: number): void {
-    this.#commit(this.#handle(fh).inode, false)
+    const inode = this.#files.inode(fh)
+    this.#told(inode, () => {
+      this.#files.flush(inode)
+    })
   }
 
-  fsync(fh: number, _dataOnly: boolean): void {
-    const { inode } = this.#handle(fh)
-    if (inode.body?.dirty === true) this.#commit(inode, true)
-    else if (inode.body !== null) this.#tree.ctx.backing.sync(inode.body.fd)
-  }
-
-  #commit(inode: Inode, durable: boolean): void {
-    if (inode.body?.dirty !== true) return
-    try {
-      commit(this.#tree, inode, durable)
-    } catch (error) {
-      throw this.#report(error, inode)
-    }
+  fsync(fh: number): void {
+    const inode = this.#files.inode(fh)
+    this.#told(inode, () => {
+      this.#files.fsync(inode)
+    })
   }
 
   release(fh: number): void {
-    const { inode } = this.#handle(fh)
-    this.#handles.delete(fh)
-    inode.opens--
-    if (inode.opens > 0) return
-    try {
-      this.#commit(inode, false)
-    } finally {
-      this.#closeBody(inode)
-      this.#tree.closed(inode)
-    }
-  }
-
-  #closeBody(inode: Inode): void {
-    this.#open.delete(inode)
-    if (inode.body === null) return
-    const { body } = inode
-    if (inode.pending) this.#tree.unlinked(inode)
-    if (inode.parent !== null) this.#rememberPages(inode)
-    inode.body = null
-    body.close()
-  }
-
-  /** After a close the kernel's pages are those of the blob as it is now. */
-  #rememberPages(inode: Inode): void {
-    if (inode.body === null) return
-    this.#tree.ctx.backing.statFd(inode.body.fd, this.#stat)
-    const { size, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = this.#stat
-    inode.cached = { size, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
-  }
-
-  #pagesAreTrue(inode: Inode): boolean {
-    if (inode.body === null || inode.cached === null) return false
-    this.#tree.ctx.backing.statFd(inode.body.fd, this.#stat)
-    const { size, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = this.#stat
-    const { cached } = inode
-    return (
-      cached.size === size &&
-      cached.mtimeSec === mtimeSec &&
-      cached.mtimeNsec === mtimeNsec &&
-      cached.ctimeSec === ctimeSec &&
-      cached.ctimeNsec === ctimeNsec
-    )
+    const inode = this.#files.inode(fh)
+    this.#told(inode, () => {
+      this.#files.release(fh)
+    })
   }
 
   opendir(nodeid: number): number {
@@ -402,7 +311,7 @@ export class Drive implements Filesystem {
     } catch (error) {
       throw this.#report(error, inode)
     }
-    const fh = this.#nextHandle++
+    const fh = this.#nextDirectory++
     this.#directories.set(fh, { inode, entries: null })
     return fh
   }
@@ -432,8 +341,7 @@ export class Drive implements Filesystem {
 
   fsyncdir(nodeid: number): void {
     const inode = this.#tree.inode(nodeid)
-    for (const pending of [...(inode.directory?.pending.values() ?? [])])
-      this.#commit(pending, true)
+    for (const pending of [...(inode.directory?.pending.values() ?? [])]) this.#files.fsync(pending)
     this.#tree.ctx.backing.sync(this.#tree.descriptor(inode))
   }
 
@@ -450,46 +358,19 @@ export class Drive implements Filesystem {
   }
 
   tend(): number {
-    const now = this.#tree.ctx.clock()
-    let waiting = false
-    for (const inode of this.#open) {
-      if (inode.body?.dirty !== true) continue
-      waiting = true
-      if (!inode.body.due(now)) continue
-      try {
-        commit(this.#tree, inode)
-      } catch (error) {
-        // told again at the file's own flush or fsync
-        this.#report(error, inode)
-        inode.body.dirtySince = now
-      }
-    }
-    return waiting ? TEND_EVERY_MS : Infinity
+    return this.#files.tend((error, inode) => this.#report(error, inode))
   }
 
   sync(): void {
-    let first: unknown = null
-    for (const inode of this.#open) {
-      try {
-        this.#commit(inode, false)
-      } catch (error) {
-        first ??= error
-      }
-    }
-    if (!this.#tree.ctx.readOnly) {
-      try {
-        this.#tree.ctx.backing.syncFileSystem(this.#tree.folder.rootFd)
-      } catch (error) {
-        first ??= error
-      }
-    }
+    const { ctx, folder } = this.#tree
+    const first = this.#files.sync((error, inode) => this.#report(error, inode))
+    if (!ctx.readOnly) ctx.backing.syncFileSystem(folder.rootFd)
     if (first !== null) throw first as Error
   }
 
   /** Closes everything and wipes the keys. What was not synced is lost. */
   close(): void {
-    for (const inode of [...this.#open]) this.#closeBody(inode)
-    this.#handles.clear()
+    this.#files.close()
     this.#directories.clear()
     this.#tree.ctx.keyring.wipe()
     this.#tree.close()
@@ -497,6 +378,14 @@ export class Drive implements Filesystem {
 
   #assertWritable(): void {
     if (this.#tree.ctx.readOnly) throw new CofferError('EROFS', 'the drive is read-only')
+  }
+
+  #told<T>(inode: Inode, act: () => T): T {
+    try {
+      return act()
+    } catch (error) {
+      throw this.#report(error, inode)
+    }
   }
 
   /** Logs what a user must hear of: damage, tampering, a vault that is gone. Returns the error. */

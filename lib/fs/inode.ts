@@ -64,14 +64,13 @@ export const backingName = (inode: Inode): string => inode.base + inode.extensio
 /** Plain path from the root, for messages. */
 export function plainPath(inode: Inode): string {
   const parts: string[] = []
-  for (let at: Inode | null = inode; at?.parent != null; at = at.parent) parts.unshift(at.name)
+  for (let at = inode; at.parent !== null; at = at.parent) parts.unshift(at.name)
   return `/${parts.join('/')}`
 }
 
 /** Path of the blob below the vault folder, for messages that must not show plain names. */
 export function blobPath(inode: Inode): string {
   const parts: string[] = []
-  for (let at: Inode | null = inode; at?.parent != null; at = at.parent)
-    parts.unshift(backingName(at))
+  for (let at = inode; at.parent !== null; at = at.parent) parts.unshift(backingName(at))
   return ['data', ...parts].join('/')
 }

@@ -86,7 +86,7 @@ export class Tree {
   locate(parent: Inode, name: string, stat: FileStat): Inode | null {
     const directory = this.directory(parent)
     const pending = directory.pending.get(name)
-    if (pending?.body != null) {
+    if (pending !== undefined && pending.body !== null) {
       this.ctx.backing.statFd(pending.body.fd, stat)
       return pending
     }

@@ -4,7 +4,11 @@ import { constants, readdirSync } from 'node:fs'
 import * as files from '../native/files.js'
 import type { Backing } from './backing.js'
 
-const { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR } = constants
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
+
+// Our own reads must not move the times that applications see, and a fifo planted in place of a blob
+// must not make us wait.
+const READING = files.O_NOATIME | O_NONBLOCK
 
 export const linuxBacking: Backing = {
   writable: true,
@@ -16,9 +20,8 @@ export const linuxBacking: Backing = {
   statDirectory: files.statFd,
   statFd: files.statFd,
   statPath: files.statPath,
-  // our own reads must not move the times that applications see
-  openRead: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | files.O_NOATIME),
-  openWrite: (dirfd, name) => files.openAt(dirfd, name, O_RDWR | files.O_NOATIME),
+  openRead: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | READING),
+  openWrite: (dirfd, name) => files.openAt(dirfd, name, O_RDWR | READING),
   createNew: (dirfd, name, mode) => files.openAt(dirfd, name, O_RDWR | O_CREAT | O_EXCL, mode),
   createUnnamed: files.openUnnamed,
   nameUnnamed: files.nameUnnamed,

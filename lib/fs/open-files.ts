@@ -1,0 +1,178 @@
+// Open files: handles, the bodies behind them, and the seals of those that stay open.
+
+import { constants } from 'node:fs'
+import { CofferError } from '../errors.js'
+import { emptyStat } from '../store/backing.js'
+import { commit } from './commit.js'
+import type { FileBody } from './file-body.js'
+import type { Opened } from './filesystem.js'
+import type { Inode } from './inode.js'
+import { makeWritable, openBody } from './open-body.js'
+import { killPrivileges } from './setattr.js'
+import { isDirectory, type Tree } from './tree.js'
+
+const { O_RDONLY, O_TRUNC } = constants
+const O_ACCMODE = 3
+const TEND_EVERY_MS = 500
+const stat = emptyStat()
+
+export class OpenFiles {
+  readonly #tree: Tree
+  readonly #handles = new Map<number, Inode>()
+  /** inodes with a body */
+  readonly #open = new Set<Inode>()
+  #next = 1
+
+  constructor(tree: Tree) {
+    this.#tree = tree
+  }
+
+  get count(): number {
+    return this.#handles.size
+  }
+
+  inode(fh: number): Inode {
+    const inode = this.#handles.get(fh)
+    if (inode === undefined) throw new CofferError('EBADF', 'the file is not open')
+    return inode
+  }
+
+  open(inode: Inode, flags: number): Opened {
+    if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
+    const writing = (flags & O_ACCMODE) !== O_RDONLY
+    try {
+      inode.body ??= openBody(this.#tree, inode, writing)
+      this.#open.add(inode)
+      if (writing) makeWritable(this.#tree, inode)
+      if (writing && (flags & O_TRUNC) !== 0) inode.body.truncate(0)
+    } catch (error) {
+      if (inode.opens === 0) this.#close(inode)
+      throw error
+    }
+    const keepCache = inode.opens > 0 || this.#pagesAreTrue(inode, inode.body)
+    return { fh: this.add(inode), keepCache }
+  }
+
+  /** A handle on an inode whose body is open. */
+  add(inode: Inode): number {
+    const fh = this.#next++
+    inode.opens++
+    this.#open.add(inode)
+    this.#handles.set(fh, inode)
+    return fh
+  }
+
+  read(inode: Inode, offset: number, length: number, into: Uint8Array, at: number): number {
+    return this.#body(inode).read(offset, length, into, at)
+  }
+
+  write(
+    inode: Inode,
+    offset: number,
+    from: Uint8Array,
+    at: number,
+    length: number,
+    killPriv: boolean,
+  ): void {
+    const body = this.#body(inode)
+    if (killPriv) killPrivileges(this.#tree, inode)
+    body.write(offset, from, at, length)
+    if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
+  }
+
+  #body(inode: Inode): FileBody {
+    if (inode.body === null) throw new CofferError('EBADF', 'the file is not open')
+    return inode.body
+  }
+
+  flush(inode: Inode): void {
+    if (inode.body?.dirty === true) commit(this.#tree, inode)
+  }
+
+  fsync(inode: Inode): void {
+    const body = this.#body(inode)
+    if (body.dirty) commit(this.#tree, inode, true)
+    else this.#tree.ctx.backing.sync(body.fd)
+  }
+
+  release(fh: number): void {
+    const inode = this.inode(fh)
+    this.#handles.delete(fh)
+    inode.opens--
+    if (inode.opens > 0) return
+    try {
+      this.flush(inode)
+    } finally {
+      this.#close(inode)
+      this.#tree.closed(inode)
+    }
+  }
+
+  #close(inode: Inode): void {
+    const { body } = inode
+    this.#open.delete(inode)
+    if (body === null) return
+    // its content could not be stored, as was told at flush
+    if (inode.pending) this.#tree.unlinked(inode)
+    if (inode.parent !== null) this.#rememberPages(inode, body)
+    inode.body = null
+    body.close()
+  }
+
+  /** After a close the kernel's pages are those of the blob as it is now. */
+  #rememberPages(inode: Inode, body: FileBody): void {
+    this.#tree.ctx.backing.statFd(body.fd, stat)
+    const { size, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = stat
+    inode.cached = { size, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
+  }
+
+  #pagesAreTrue({ cached }: Inode, body: FileBody): boolean {
+    if (cached === null) return false
+    this.#tree.ctx.backing.statFd(body.fd, stat)
+    return (
+      cached.size === stat.size &&
+      cached.mtimeSec === stat.mtimeSec &&
+      cached.mtimeNsec === stat.mtimeNsec &&
+      cached.ctimeSec === stat.ctimeSec &&
+      cached.ctimeNsec === stat.ctimeNsec
+    )
+  }
+
+  /** Seals what has been open and dirty for long enough; milliseconds until the next look. */
+  tend(report: (error: unknown, inode: Inode) => unknown): number {
+    const now = this.#tree.ctx.clock()
+    let waiting = false
+    for (const inode of this.#open) {
+      const { body } = inode
+      if (body?.dirty !== true) continue
+      waiting = true
+      if (!body.due(now)) continue
+      try {
+        commit(this.#tree, inode)
+      } catch (error) {
+        // told again at the file's own flush or fsync
+        report(error, inode)
+        body.dirtySince = now
+      }
+    }
+    return waiting ? TEND_EVERY_MS : Infinity
+  }
+
+  /** Seals everything. Every file is tried; returns the first error, or null. */
+  sync(report: (error: unknown, inode: Inode) => unknown): unknown {
+    let first: unknown = null
+    for (const inode of this.#open) {
+      try {
+        this.flush(inode)
+      } catch (error) {
+        first ??= report(error, inode)
+      }
+    }
+    return first
+  }
+
+  close(): void {
+    for (const inode of [...this.#open]) this.#close(inode)
+    this.#handles.clear()
+  }
+}
