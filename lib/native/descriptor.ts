@@ -9,7 +9,6 @@ const F_SETFD = 2
 const F_GETFL = 3
 const F_SETFL = 4
 const FD_CLOEXEC = 1
-const F_DUPFD_CLOEXEC = 1030
 
 const pipe2 = lazy('int pipe2(uintptr_t fds, int flags)')
 const closeFd = lazy('int close(int fd)')
@@ -36,11 +35,4 @@ export function makeOwn(fd: number): void {
   check(fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl')
   const flags = check(fcntl(fd, F_GETFL, 0), 'fcntl')
   check(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 'fcntl')
-}
-
-/** Moves a descriptor to the first free number from `least` on. */
-export function renumber(fd: number, least: number): number {
-  const moved = check(fcntl(fd, F_DUPFD_CLOEXEC, least), 'fcntl')
-  close(fd)
-  return moved
 }

@@ -3,7 +3,7 @@
 // Positive flags and modes are the kernel's. Every function throws the system's error.
 
 import { constants } from 'node:fs'
-import { addressOf, check, lastErrno, lazy } from './libc.js'
+import { addressOf, calls, check, lastErrno } from './libc.js'
 import { systemError } from '../errors.js'
 
 const { O_CREAT, O_DIRECTORY, O_NOFOLLOW } = constants
@@ -23,30 +23,28 @@ const ENOENT = 2
 const EINTR = 4
 const EPERM = 1
 
-const c = {
-  openat: lazy('int openat(int dirfd, const char *path, int flags, uint32_t mode)'),
-  close: lazy('int close(int fd)'),
-  statx: lazy('int statx(int dirfd, const char *path, int flags, uint32_t mask, uintptr_t out)'),
-  mkdirat: lazy('int mkdirat(int dirfd, const char *path, uint32_t mode)'),
-  unlinkat: lazy('int unlinkat(int dirfd, const char *path, int flags)'),
-  renameat2: lazy('int renameat2(int from, const char *a, int to, const char *b, uint32_t flags)'),
-  linkat: lazy('int linkat(int from, const char *a, int to, const char *b, int flags)'),
-  fchmod: lazy('int fchmod(int fd, uint32_t mode)'),
-  fchmodat: lazy('int fchmodat(int dirfd, const char *path, uint32_t mode, int flags)'),
-  fchownat: lazy(
-    'int fchownat(int dirfd, const char *path, uint32_t uid, uint32_t gid, int flags)',
-  ),
-  fchown: lazy('int fchown(int fd, uint32_t uid, uint32_t gid)'),
-  utimensat: lazy('int utimensat(int dirfd, const char *path, uintptr_t times, int flags)'),
-  futimens: lazy('int futimens(int fd, uintptr_t times)'),
-  pread: lazy('int64_t pread64(int fd, uintptr_t buf, size_t n, int64_t at)'),
-  pwrite: lazy('int64_t pwrite64(int fd, uintptr_t buf, size_t n, int64_t at)'),
-  ftruncate: lazy('int ftruncate64(int fd, int64_t length)'),
-  fsync: lazy('int fsync(int fd)'),
-  fdatasync: lazy('int fdatasync(int fd)'),
-  fallocate: lazy('int fallocate64(int fd, int mode, int64_t at, int64_t length)'),
-  syncfs: lazy('int syncfs(int fd)'),
-}
+const c = calls({
+  openat: 'int openat(int dirfd, const char *path, int flags, uint32_t mode)',
+  close: 'int close(int fd)',
+  statx: 'int statx(int dirfd, const char *path, int flags, uint32_t mask, uintptr_t out)',
+  mkdirat: 'int mkdirat(int dirfd, const char *path, uint32_t mode)',
+  unlinkat: 'int unlinkat(int dirfd, const char *path, int flags)',
+  renameat2: 'int renameat2(int from, const char *a, int to, const char *b, uint32_t flags)',
+  linkat: 'int linkat(int from, const char *a, int to, const char *b, int flags)',
+  fchmod: 'int fchmod(int fd, uint32_t mode)',
+  fchmodat: 'int fchmodat(int dirfd, const char *path, uint32_t mode, int flags)',
+  fchownat: 'int fchownat(int dirfd, const char *path, uint32_t uid, uint32_t gid, int flags)',
+  fchown: 'int fchown(int fd, uint32_t uid, uint32_t gid)',
+  utimensat: 'int utimensat(int dirfd, const char *path, uintptr_t times, int flags)',
+  futimens: 'int futimens(int fd, uintptr_t times)',
+  pread: 'int64_t pread(int fd, uintptr_t buf, size_t n, int64_t at)',
+  pwrite: 'int64_t pwrite(int fd, uintptr_t buf, size_t n, int64_t at)',
+  ftruncate: 'int ftruncate(int fd, int64_t length)',
+  fsync: 'int fsync(int fd)',
+  fdatasync: 'int fdatasync(int fd)',
+  fallocate: 'int fallocate(int fd, int mode, int64_t at, int64_t length)',
+  syncfs: 'int syncfs(int fd)',
+})
 
 /** What statx(2) says, in a form that is filled again and again. */
 export interface FileStat {

@@ -44,6 +44,25 @@ export function lazy(prototype: string): NativeFunction {
   return (...args) => (bound ??= native(prototype))(...args)
 }
 
+/**
+ * A table of such functions for hot paths: each is bound when it is first asked for, and called
+ * directly from then on.
+ */
+export function calls<K extends string>(prototypes: Record<K, string>): Record<K, NativeFunction> {
+  const table = {} as Record<K, NativeFunction>
+  for (const name of Object.keys(prototypes) as K[]) {
+    Object.defineProperty(table, name, {
+      configurable: true,
+      get() {
+        const value = native(prototypes[name])
+        Object.defineProperty(table, name, { value })
+        return value
+      },
+    })
+  }
+  return table
+}
+
 const addresses = new WeakMap<ArrayBufferLike, number>()
 
 /**
