@@ -26,12 +26,19 @@ export default defineConfig(
       // bounded by the loop, `!` says so and costs nothing.
       '@typescript-eslint/no-non-null-assertion': 'off',
       // A method may name a parameter of its contract that it has no use for.
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', ignoreRestSiblings: true },
+      ],
       // Loops without an end are how a drive serves.
       '@typescript-eslint/no-unnecessary-condition': [
         'error',
         { allowConstantLoopConditions: 'only-allowed-literals' },
       ],
+      // process.env['NAME'] and process.env.NAME are both plain.
+      '@typescript-eslint/dot-notation': ['error', { allowIndexSignaturePropertyAccess: true }],
+      // Names of files are looked at for control characters on purpose.
+      'no-control-regex': 'off',
       eqeqeq: 'error',
       'no-var': 'error',
       'prefer-const': 'error',

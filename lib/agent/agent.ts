@@ -106,6 +106,12 @@ export class Agent {
 
   async #control(request: ControlRequest): Promise<ControlReply> {
     if (request.op === 'status') return { ok: true, status: await this.#status() }
+    // whatever else comes may be of a newer coffer, and must not do harm
+    if ((request.op as unknown) !== 'unmount')
+      throw new CofferError(
+        'AGENT',
+        'this drive was mounted by another version of coffer, which does not know that request',
+      )
     await this.unmount(request.force)
     const error = await this.ended
     return error === null ? { ok: true } : { ok: false, error: toWire(error) }

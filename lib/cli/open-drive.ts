@@ -4,7 +4,6 @@
 import { openDrive, type Drive } from '../agent/open-drive.js'
 import { chooseEngine, loadVault, unlock } from '../agent/vault.js'
 import type { LogEvent } from '../fs/context.js'
-import { deviceId } from '../store/state.js'
 import { readPassword, type PasswordSource } from './read-password.js'
 import { warn } from './ui.js'
 
@@ -22,7 +21,7 @@ export async function withDrive<T>(
     vaultPath: loaded.vault,
     vaultId: loaded.config.vaultId,
     body: opened.body,
-    deviceId: deviceId(),
+    deviceId: new Uint8Array(16), // names a writer, and this drive writes nothing
     readOnly: true,
     log: (event: LogEvent) => {
       if (event.level !== 'info')

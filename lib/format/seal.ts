@@ -213,15 +213,13 @@ export function openTicket(
   if (record.length !== SLOT_SIZE) return null
   const seal = openAt(record, 0, place, header, key)
   if (seal === null) return null
-  const used =
-    seal.length +
-    seal.mtimeSec +
-    seal.mtimeNsec +
-    seal.mode +
-    seal.rdev +
-    seal.chunkWrites +
-    seal.absent
-  if (used !== 0 || !isZero(seal.acc, 0, 16) || !isZero(seal.prevTag, 0, 16))
+  const { length, mtimeSec, mtimeNsec, mode, rdev, chunkWrites, absent } = seal
+  const unused = [length, mtimeSec, mtimeNsec, mode, rdev, chunkWrites, absent]
+  if (
+    unused.some((value) => value !== 0) ||
+    !isZero(seal.acc, 0, 16) ||
+    !isZero(seal.prevTag, 0, 16)
+  )
     throw broken('a ticket says more than a name')
   return {
     sealSeq: seal.sealSeq,

@@ -16,10 +16,7 @@ export function openFuseDevice(): number {
   return check(open(FUSE_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK, 0), 'open /dev/fuse')
 }
 
-/**
- * `size` bytes, placed so that the byte at `payloadOffset` begins a page: the kernel then moves each
- * page of data with one copy, not two halves.
- */
+/** `size` bytes off the moving heap, placed so that the byte at `payloadOffset` begins a page. */
 export function deviceBuffer(size: number, payloadOffset: number): Uint8Array {
   const memory = new Uint8Array(new ArrayBuffer(size + 2 * PAGE_SIZE))
   const misplaced = (addressOf(memory) + payloadOffset) % PAGE_SIZE

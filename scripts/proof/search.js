@@ -3,7 +3,7 @@
 
 import { readdirSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { NAME } from './plaintext.js'
 
@@ -22,9 +22,10 @@ export function filesBelow(folder) {
 /**
  * @param {ReturnType<import('./plaintext.js').indexPlaintext>} index
  * @param {string[]} paths
+ * @param {string} [root] what stands before the names that are searched
  * @returns {Promise<{ path: string, offset: number, block?: string, name?: string }[]>}
  */
-export async function search(index, paths) {
+export async function search(index, paths, root = '/') {
   // A chance find of an 8-byte name in random bytes is likely only after exabytes.
   const pieces = []
   for (const path of paths) {
@@ -33,7 +34,7 @@ export async function search(index, paths) {
       pieces.push({ path, position, starts: Math.min(PIECE, size - position) })
     }
   }
-  const text = Buffer.from(paths.join('\n'))
+  const text = Buffer.from(paths.map((path) => relative(root, path)).join('\n'))
   if (text.length >= NAME) {
     pieces.push({ path: 'the names of the files', position: 0, starts: text.length, text })
   }

@@ -58,7 +58,11 @@ export function launch(t: Test, mountpoint: string, setup: DriveSetup, uid?: num
     cwd: '/',
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const exited = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      resolve()
+    }),
+  )
   t.teardown(async () => {
     child.kill('SIGKILL')
     await exited
@@ -125,5 +129,7 @@ export async function gone(mountpoint: string): Promise<number> {
 export function openDevice(t: Test): void {
   const { mode } = statSync('/dev/fuse')
   chmodSync('/dev/fuse', 0o666)
-  t.teardown(() => chmodSync('/dev/fuse', mode & 0o7777))
+  t.teardown(() => {
+    chmodSync('/dev/fuse', mode & 0o7777)
+  })
 }

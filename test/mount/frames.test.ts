@@ -35,11 +35,16 @@ function pack(...fields: Field[]): Buffer {
   )
 }
 
+interface Answer {
+  errno: number
+  body: Buffer
+}
+
 function bench(): {
   fs: MemoryFilesystem
   defects: unknown[]
   dispatch: Dispatch
-  send(opcode: number, nodeid: number, ...fields: Field[]): { errno: number; body: Buffer } | null
+  send: (opcode: number, nodeid: number, ...fields: Field[]) => Answer | null
 } {
   const fs = new MemoryFilesystem()
   const defects: unknown[] = []
@@ -53,7 +58,7 @@ function bench(): {
     }),
     (error) => defects.push(error),
   )
-  const send = (opcode: number, nodeid: number, ...fields: Field[]) => {
+  const send = (opcode: number, nodeid: number, ...fields: Field[]): Answer | null => {
     const body = pack(...fields)
     const header = pack(40 + body.length, opcode, UNIQUE, BigInt(nodeid), 1000, 1001, 77, 0)
     // what an earlier request left behind must not matter
@@ -71,12 +76,11 @@ function bench(): {
   return { fs, defects, dispatch, send }
 }
 
-const bodyOf = (reply: { errno: number; body: Buffer } | null): Buffer => {
+const bodyOf = (reply: Answer | null): Buffer => {
   if (reply?.errno !== 0) throw new Error(`errno ${String(reply?.errno)}`)
   return reply.body
 }
-const nodeOf = (reply: { errno: number; body: Buffer } | null): number =>
-  Number(bodyOf(reply).readBigUInt64LE(0))
+const nodeOf = (reply: Answer | null): number => Number(bodyOf(reply).readBigUInt64LE(0))
 
 void t.test('INIT settles on what both sides know', (t) => {
   const { send, defects } = bench()
@@ -359,10 +363,10 @@ void t.test('READDIRPLUS lists what it cannot look up', (t) => {
   send(OPCODE.MKDIR, ROOT, 0o755, 0, 'broken')
   const fh = bodyOf(send(OPCODE.OPENDIR, ROOT, 0, 0)).readBigUInt64LE(0)
   send(OPCODE.RMDIR, ROOT, 'gone')
-  const { lookup } = fs
+  const lookup = fs.lookup.bind(fs)
   fs.lookup = (parent, name, out) => {
     if (name === 'broken') throw new Error('damaged')
-    return lookup.call(fs, parent, name, out)
+    return lookup(parent, name, out)
   }
   const listed = parseListing(
     bodyOf(send(OPCODE.READDIRPLUS, ROOT, fh, 2n, 4096, 0, 0n, 0, 0)),

@@ -1,20 +1,47 @@
-// Mounts an empty folder's place in the tree as a drive. Nothing is served yet: whoever touches the
-// mount waits until some thread calls `serve` with the session.
+// Makes a drive of a folder's place in the tree. Nothing is served yet: whoever touches the mount waits
+// until some thread calls `serve` with the session's descriptor.
 
-import { statSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { CofferError } from '../../errors.js'
+import { close } from '../../native/descriptor.js'
 import { mountedAt, mountpointPath } from '../mountinfo.js'
-import { fuseProblem, isRoot } from './fuse-problem.js'
+import { watchMount } from './death-watch.js'
+import { fusermount, fuseProblem, isRoot } from './fuse-problem.js'
 import { FILE_SYSTEM_TYPE, type FuseSession, type MountOptions } from './mount-options.js'
 import { mountFusermount } from './mount-fusermount.js'
 import { mountRoot } from './mount-root.js'
+import { unmount } from './unmount.js'
+import { MAX_IO } from './wire.js'
 
 export function mountFuse(options: MountOptions): FuseSession {
   const problem = fuseProblem()
   if (problem !== null) throw problem
   const mountpoint = usable(options.mountpoint)
   const resolved = { ...options, mountpoint }
-  return isRoot() ? mountRoot(resolved) : mountFusermount(resolved)
+  const helper = isRoot() ? null : fusermount()
+  const deviceFd = helper === null ? mountRoot(resolved) : mountFusermount(helper, resolved)
+  try {
+    const devNumber = ownDevice(mountpoint)
+    if (helper === null) readAhead(devNumber)
+    const command = helper === null ? ['umount', '-l'] : [helper, '-uz', '--']
+    const letGo = watchMount(mountpoint, devNumber, command)
+    let closed = false
+    return {
+      deviceFd,
+      devNumber,
+      mountpoint,
+      close() {
+        if (closed) return
+        closed = true
+        close(deviceFd)
+        letGo()
+      },
+    }
+  } catch (error) {
+    close(deviceFd)
+    if (mountedAt(mountpoint)?.type === FILE_SYSTEM_TYPE) unmount(mountpoint, { lazy: true })
+    throw error
+  }
 }
 
 /** The mount point's real path; throws where it is no folder, or a drive already. */
@@ -44,5 +71,20 @@ function usable(path: string): string {
       })
     }
     throw new CofferError('MOUNTPOINT', `${path} cannot be used: ${code ?? String(error)}`)
+  }
+}
+
+function ownDevice(mountpoint: string): string {
+  const mount = mountedAt(mountpoint)
+  if (mount?.type === FILE_SYSTEM_TYPE) return mount.device
+  throw new CofferError('NOT_MOUNTED', `${mountpoint} was unmounted by somebody else at once`)
+}
+
+/** Before INIT is answered, since the kernel then settles on the smaller of this and our answer. */
+function readAhead(devNumber: string): void {
+  try {
+    writeFileSync(`/sys/class/bdi/${devNumber}/read_ahead_kb`, String(MAX_IO / 1024))
+  } catch {
+    // a container shows /sys read-only; reads are then smaller, that is all
   }
 }

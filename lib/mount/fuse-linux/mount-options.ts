@@ -1,10 +1,7 @@
 // What a mount is asked for, and what it gives. Both ways to mount share this.
 
-import { CofferError } from '../../errors.js'
-import { mountedAt, type MountedAt } from '../mountinfo.js'
-
-export const FILE_SYSTEM_TYPE = 'fuse.coffer'
 export const SUBTYPE = 'coffer'
+export const FILE_SYSTEM_TYPE = `fuse.${SUBTYPE}`
 
 export interface MountOptions {
   mountpoint: string
@@ -22,19 +19,10 @@ export interface FuseSession {
   readonly devNumber: string
   /** absolute, without symbolic links */
   readonly mountpoint: string
-  /** Lets go of the connection. A mount that is still there is dead from then on, and goes. */
+  /** Lets go of the connection. A mount that is still there is dead from then on, and soon gone. */
   close(): void
 }
 
 /** No separators of option lists or of /proc/mounts, no control characters. */
 export const plainName = (name: string): string =>
-  name.replace(/[^\p{L}\p{N}._:@+-]/gu, '_') || 'coffer'
-
-/** The mount that was just made. */
-export function ownMount(mountpoint: string): MountedAt {
-  const mount = mountedAt(mountpoint)
-  if (mount?.type !== FILE_SYSTEM_TYPE) {
-    throw new CofferError('NOT_MOUNTED', `${mountpoint} was unmounted by somebody else at once`)
-  }
-  return mount
-}
+  name.replace(/[^\p{L}\p{N}._:@+-]/gu, '_') || SUBTYPE

@@ -1,0 +1,95 @@
+// System calls that neither node:fs nor lib/native/files.ts has, for the suite alone, and ways to make
+// calls as somebody else. They block this process only: the drive is served by another.
+
+import { Buffer } from 'node:buffer'
+import { addressOf, check, native, type NativeFunction } from '../../lib/native/libc.js'
+
+export const AT_FDCWD = -100
+export const NOBODY = 65534
+
+const PROT_READ = 1
+const PROT_WRITE = 2
+const MAP_SHARED = 1
+const MAP_PRIVATE = 2
+const MS_SYNC = 4
+export const LOCK_EX = 2
+export const LOCK_SH = 1
+export const LOCK_UN = 8
+export const LOCK_NB = 4
+
+const bound = new Map<string, NativeFunction>()
+
+function call(prototype: string): NativeFunction {
+  let known = bound.get(prototype)
+  if (known === undefined) bound.set(prototype, (known = native(prototype)))
+  return known
+}
+
+export interface Mapping {
+  read(offset: number, length: number): string
+  write(offset: number, text: string): void
+  sync(): void
+  unmap(): void
+}
+
+/** mmap(2) of the first `length` bytes. */
+export function map(fd: number, length: number, how: 'private' | 'shared'): Mapping {
+  const protection = how === 'shared' ? PROT_READ | PROT_WRITE : PROT_READ
+  const flags = how === 'shared' ? MAP_SHARED : MAP_PRIVATE
+  const at = check(
+    call('int64_t mmap(uintptr_t at, size_t n, int protection, int flags, int fd, int64_t offset)')(
+      0,
+      length,
+      protection,
+      flags,
+      fd,
+      0,
+    ),
+    'mmap',
+  )
+  const copy = call('uintptr_t memcpy(uintptr_t to, uintptr_t from, size_t n)')
+  return {
+    read(offset, n) {
+      const into = Buffer.from(new ArrayBuffer(n))
+      copy(addressOf(into), at + offset, n)
+      return into.toString('latin1')
+    },
+    write(offset, text) {
+      const from = Buffer.from(new ArrayBuffer(text.length))
+      from.write(text, 'latin1')
+      copy(at + offset, addressOf(from), from.length)
+    },
+    sync() {
+      check(call('int msync(uintptr_t at, size_t n, int flags)')(at, length, MS_SYNC), 'msync')
+    },
+    unmap() {
+      check(call('int munmap(uintptr_t at, size_t n)')(at, length), 'munmap')
+    },
+  }
+}
+
+export const flock = (fd: number, how: number): void => {
+  check(call('int flock(int fd, int how)')(fd, how), 'flock')
+}
+
+export function withUmask<T>(mask: number, act: () => T): T {
+  const before = process.umask(mask)
+  try {
+    return act()
+  } finally {
+    process.umask(before)
+  }
+}
+
+/** Root becomes another user for the time of `act`, for file access too. */
+export function as<T>(uid: number, act: () => T): T {
+  process.setgroups?.([])
+  process.setegid?.(uid)
+  process.seteuid?.(uid)
+  try {
+    return act()
+  } finally {
+    process.seteuid?.(0)
+    process.setegid?.(0)
+  }
+}

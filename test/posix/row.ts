@@ -1,0 +1,30 @@
+// A row of the suite.
+
+import type { Need } from '../needs.js'
+import type { Folder } from './folder.js'
+
+export interface RowOptions {
+  /** what the drive does instead: an allowed difference */
+  onDrive?: unknown
+  need?: Need
+}
+
+export type Row = readonly [
+  what: string,
+  act: (folder: Folder) => unknown,
+  /** its value, or the code of the system's error */
+  expected: unknown,
+  options?: RowOptions,
+]
+
+/** Code of the error that `act` meets, or 'done'. */
+export function errorOf(act: () => unknown): string {
+  try {
+    act()
+    return 'done'
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    return code
+  }
+}
