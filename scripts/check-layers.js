@@ -36,8 +36,9 @@ const PACKAGES = {
 const FILE_ACCESS = {
   'agent/mountpoint': 'the mountpoint, before it is one',
   'agent/process': '/proc',
-  'cli/read-password': 'a file that the user named, the terminal',
+  'cli/read-password': 'a file that the user named',
   'cli/restored-file': 'a file that the user asked for',
+  'cli/terminal': 'the terminal',
   'cli/ui': 'standard output and error',
   'cli/version': 'package.json',
   'mount/fuse-linux/fuse-problem': '/dev/fuse, and whether fusermount3 is there',

@@ -15,22 +15,27 @@ const unescape = (escaped) =>
   escaped.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)))
 
 /**
- * Mountpoints of coffer's drives, and of anything else below `folder`.
- * @param {string} folder
- * @returns {string[]}
+ * Mountpoints whose file system type and path please `wanted`.
+ * @param {(type: string, mountpoint: string) => boolean} wanted
  */
-export function mountsOf(folder) {
+function mounts(wanted) {
   if (process.platform !== 'linux') return []
   const found = []
   for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
     const [left, right] = line.split(' - ')
     if (left === undefined || right === undefined) continue
     const mountpoint = unescape(left.split(' ')[4] ?? '')
-    const type = right.split(' ')[0]
-    if (type === 'fuse.coffer' || mountpoint.startsWith(`${folder}/`)) found.push(mountpoint)
+    if (wanted(right.split(' ')[0] ?? '', mountpoint)) found.push(mountpoint)
   }
   return found
 }
+
+/** @param {string} folder */
+export const mountsBelow = (folder) =>
+  mounts((_, mountpoint) => mountpoint.startsWith(`${folder}/`))
+
+/** Every drive of coffer on the machine. */
+export const drives = () => mounts((type) => type === 'fuse.coffer')
 
 /** @param {string} path */
 function readOrEmpty(path) {
@@ -65,14 +70,15 @@ export function processesOf(folder) {
  * Waits a moment for the end of what is about to end, then tells what stayed, clears it away and
  * removes the folder.
  * @param {string} folder the folder of one test file
- * @param {Set<string>} before mountpoints that were there before the run
  * @param {number} [graceMs]
  * @returns {Promise<string[]>} one line for each thing that was left
  */
-export async function clearLeftovers(folder, before, graceMs = GRACE_MS) {
-  const mounts = () => mountsOf(folder).filter((mountpoint) => !before.has(mountpoint))
+export async function clearLeftovers(folder, graceMs = GRACE_MS) {
   const deadline = Date.now() + graceMs
-  while (Date.now() < deadline && (mounts().length > 0 || processesOf(folder).length > 0)) {
+  while (
+    Date.now() < deadline &&
+    (mountsBelow(folder).length > 0 || processesOf(folder).length > 0)
+  ) {
     await sleep(STEP_MS)
   }
   const lines = []
@@ -84,7 +90,7 @@ export async function clearLeftovers(folder, before, graceMs = GRACE_MS) {
       // ended by itself just now
     }
   }
-  for (const mountpoint of mounts().reverse()) {
+  for (const mountpoint of mountsBelow(folder).reverse()) {
     lines.push(`still mounted: ${mountpoint}`)
     try {
       execFileSync('umount', ['-l', mountpoint], { stdio: 'ignore' })
@@ -94,7 +100,7 @@ export async function clearLeftovers(folder, before, graceMs = GRACE_MS) {
   }
   for (const name of readdirSync(folder)) lines.push(`file or folder left: ${join(folder, name)}`)
   // Never through a mount that stayed.
-  if (!mountsOf(folder).some((mountpoint) => mountpoint.startsWith(`${folder}/`))) {
+  if (mountsBelow(folder).length === 0) {
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
   return lines

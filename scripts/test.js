@@ -8,7 +8,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Parser } from 'tap-parser'
-import { clearLeftovers, mountsOf, processesOf } from './leftovers.js'
+import { clearLeftovers, drives, mountsBelow, processesOf } from './leftovers.js'
 import { node24 } from './node24.js'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -83,9 +83,8 @@ function counter(onLeftOut) {
  * @param {string} label how the Node is called in the output
  * @param {string} file
  * @param {string} folder its scratch folder
- * @param {Set<string>} before
  */
-async function runFile(node, label, file, folder, before) {
+async function runFile(node, label, file, folder) {
   const started = Date.now()
   mkdirSync(folder)
   chmodSync(folder, 0o1777) // a test may become another user
@@ -110,7 +109,7 @@ async function runFile(node, label, file, folder, before) {
   // 'exit', not 'close': a process that the test left would hold the pipe open.
   const [code, signal] = await new Promise((done) => child.on('exit', (...how) => done(how)))
   clearTimeout(timer)
-  const left = await clearLeftovers(folder, before)
+  const left = await clearLeftovers(folder)
   child.stdout.destroy()
   parser.end()
   const { ok, plan } = await results
@@ -166,7 +165,6 @@ function environment(folder) {
 async function runAll(node, scratch) {
   const label = `Node ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`
   console.log(`\n${label}`)
-  const before = new Set(mountsOf(scratch))
   const files = testFiles()
   const together = files.filter((file) => !ALONE.test(file))
   const alone = files.filter((file) => ALONE.test(file))
@@ -174,7 +172,7 @@ async function runAll(node, scratch) {
   /** @param {string[]} queue */
   const lane = async (queue) => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      await runFile(node, label, file, join(scratch, `${label.slice(6, 8)}-${++number}`), before)
+      await runFile(node, label, file, join(scratch, `${label.slice(6, 8)}-${++number}`))
     }
   }
   await Promise.all(Array.from({ length: LANES }, () => lane(together)))
@@ -202,12 +200,15 @@ async function main() {
     }
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
+    const before = new Set(drives())
     nodes.push(await runAll(process.execPath, scratch))
     const wanted = process.env['COFFER_NODE24'] === '1' || process.env['CI'] === 'true'
     if (wanted && !process.version.startsWith('v24.')) nodes.push(await runAll(node24(), scratch))
-    if (mountsOf(scratch).every((mountpoint) => !mountpoint.startsWith(scratch))) {
-      rmSync(scratch, { recursive: true, force: true })
+    // A drive elsewhere may be the user's own, so it is told and left alone.
+    for (const mountpoint of drives().filter((mountpoint) => !before.has(mountpoint))) {
+      fail(`a drive was mounted during the run and still is: ${mountpoint}`)
     }
+    if (mountsBelow(scratch).length === 0) rmSync(scratch, { recursive: true, force: true })
     if (total.passed + total.failed === 0) fail('no test was run')
   }
   report(nodes, started)

@@ -41,7 +41,7 @@ export function launch(order: Order): Starting {
       resolve(failed(`the drive's process cannot be started: ${error.message}`))
     })
     child.on('close', (code, signal) => {
-      const how = signal === null ? `exit code ${String(code)}` : signal
+      const how = signal ?? `exit code ${String(code)}`
       resolve(failed(`the drive's process ended before the drive was usable (${how})`))
     })
   })

@@ -34,7 +34,7 @@ export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('h
 
 /** COFFER_ENGINE=portable is for finding faults and for tests. */
 export function chooseEngine(): { engine: Engine; problem: string } {
-  return openEngine(process.env['COFFER_ENGINE'] === 'portable' ? 'portable' : 'openssl')
+  return openEngine(process.env.COFFER_ENGINE === 'portable' ? 'portable' : 'openssl')
 }
 
 /** `configFile`: a copy to be used in place of the one in the folder. */

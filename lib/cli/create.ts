@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import { chooseEngine } from '../agent/vault.js'
 import { checkLogN, createVault } from '../agent/vault-changes.js'
-import { checkVacant } from '../store/config-file.js'
+import { checkVacant } from '../store/new-vault.js'
 import { readNewPassword, type PasswordSource } from './read-password.js'
 import { quoted, say } from './ui.js'
 

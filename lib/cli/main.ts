@@ -256,17 +256,16 @@ function sentence(message: string): string {
 }
 
 export async function main(argv: readonly string[]): Promise<number> {
-  let chosen: Run | null = null
+  const chosen: Run[] = []
   try {
     let output = ''
     await parser(argv, (run) => {
-      chosen = run
+      chosen.push(run)
     }).parseAsync([...argv], {}, (_error, _args, text) => {
       output = text
     })
     if (output !== '') out(output)
-    if (chosen === null) return 0
-    return await (chosen as Run)()
+    return (await chosen[0]?.()) ?? 0
   } catch (error) {
     return fail(error)
   }

@@ -5,11 +5,12 @@
 
 import { spawnSync } from 'node:child_process'
 import { Buffer } from 'node:buffer'
-import { openSync, readFileSync, readSync } from 'node:fs'
-import { ReadStream } from 'node:tty'
+import { readFileSync, readSync } from 'node:fs'
+import type { ReadStream } from 'node:tty'
 import { CofferError } from '../errors.js'
 import { reason } from '../store/state-folder.js'
-import { ask, say } from './ui.js'
+import { openTerminal, readSilently } from './terminal.js'
+import { say } from './ui.js'
 import { describeStrength } from './strength.js'
 
 export interface PasswordSource {
@@ -110,69 +111,8 @@ function fromInput(): string {
 }
 const PAUSE = new Int32Array(new SharedArrayBuffer(4))
 
-function openTerminal(): ReadStream | null {
-  try {
-    return new ReadStream(openSync('/dev/tty', 'r+'))
-  } catch {
-    return null
-  }
-}
-
-/**
- * Reads one line from the terminal without echo. In raw mode the keys that would send signals come
- * as characters, so the terminal is put back before anything else happens.
- */
-function fromTerminal(terminal: ReadStream, prompt: string): Promise<string> {
-  ask(prompt)
-  return new Promise((resolve, reject) => {
-    const bytes: number[] = []
-    const restore = (): void => {
-      terminal.off('data', take)
-      terminal.setRawMode(false)
-      terminal.pause()
-      process.off('SIGTERM', stop)
-      process.off('SIGHUP', stop)
-      ask('\n')
-    }
-    const stop = (): void => {
-      restore()
-      reject(
-        new CofferError('NO_PASSWORD', 'stopped while waiting for a password', {
-          hint: 'nothing was changed',
-        }),
-      )
-    }
-    const take = (chunk: Buffer): void => {
-      for (const byte of chunk) {
-        if (byte === 10 || byte === 13) {
-          restore()
-          try {
-            resolve(text(Buffer.from(bytes), 'that was typed'))
-          } catch (error) {
-            reject(error as Error)
-          }
-          return
-        }
-        if (byte === 3 || (byte === 4 && bytes.length === 0)) {
-          stop()
-          return
-        }
-        if (byte === 21) bytes.length = 0
-        else if (byte === 127 || byte === 8) dropLast(bytes)
-        else if (bytes.length < MAX) bytes.push(byte)
-      }
-    }
-    process.once('SIGTERM', stop)
-    process.once('SIGHUP', stop)
-    terminal.setRawMode(true)
-    terminal.on('data', take)
-    terminal.resume()
-  })
-}
-
-/** One character, which may be several bytes of UTF-8. */
-function dropLast(bytes: number[]): void {
-  while (bytes.length > 0 && ((bytes.pop() ?? 0) & 0xc0) === 0x80);
+async function fromTerminal(terminal: ReadStream, prompt: string): Promise<string> {
+  return text(await readSilently(terminal, prompt), 'that was typed')
 }
 
 /** The password of an existing vault. */

@@ -1,7 +1,7 @@
 // coffer restore-config.
 
 import { chooseEngine } from '../agent/vault.js'
-import { findReplacement, restoreConfig as restore } from '../agent/vault-changes.js'
+import { findReplacement, restoreConfig as restore } from '../agent/vault-restore.js'
 import { readPassword, type PasswordSource } from './read-password.js'
 import { say } from './ui.js'
 

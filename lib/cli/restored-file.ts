@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { Buffer } from 'node:buffer'
 import type { Attributes } from '../fs/filesystem.js'
+import { S_IFLNK, S_IFMT } from './vault-path.js'
 import { nativeAvailable } from '../native/libc.js'
 import { utimesAt } from '../native/files.js'
 
@@ -29,12 +30,13 @@ export class RestoredFile {
   readonly #path: string
   readonly #fd: number
   #end = 0
+  #open = true
 
   /** Throws EEXIST where something is there. */
   constructor(path: string) {
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
     this.#path = path
-    this.#fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0), 0o600)
+    this.#fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   }
 
   write(bytes: Uint8Array, length: number, offset: number): void {
@@ -53,15 +55,17 @@ export class RestoredFile {
     }
   }
 
-  finish(attributes: Attributes): void {
+  /** The content is whole. Mode and times are still those of a new file. */
+  finish(): void {
     ftruncateSync(this.#fd, this.#end)
+    this.#open = false
     closeSync(this.#fd)
-    setMode(this.#path, attributes)
-    setTimes(this.#path, attributes)
   }
 
-  /** Nothing of it stays. */
-  discard(): void {
+  /** Nothing of a file that was not finished stays. */
+  discardUnfinished(): void {
+    if (!this.#open) return
+    this.#open = false
     closeSync(this.#fd)
     rmSync(this.#path, { force: true })
   }
@@ -75,16 +79,22 @@ export function makeFolder(path: string): void {
 export const isThere = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false }) !== undefined
 
-export function restoreLink(path: string, target: Uint8Array, attributes: Attributes): void {
+export function makeLink(path: string, target: Uint8Array): void {
   symlinkSync(Buffer.from(target), path)
-  setTimes(path, attributes)
 }
 
-export function setMode(path: string, { mode }: Attributes): void {
-  chmodSync(path, mode & 0o7777)
+/** False where the file system does not take them; the content is what counts. */
+export function restoreAttributes(path: string, attributes: Attributes): boolean {
+  try {
+    if ((attributes.mode & S_IFMT) !== S_IFLNK) chmodSync(path, attributes.mode & 0o7777)
+    setTimes(path, attributes)
+    return true
+  } catch {
+    return false
+  }
 }
 
-export function setTimes(path: string, attributes: Attributes): void {
+function setTimes(path: string, attributes: Attributes): void {
   const { atimeSec, atimeNsec, mtimeSec, mtimeNsec } = attributes
   if (nativeAvailable && process.platform === 'linux') {
     utimesAt(AT_FDCWD, path, { sec: atimeSec, nsec: atimeNsec }, { sec: mtimeSec, nsec: mtimeNsec })

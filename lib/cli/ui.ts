@@ -8,14 +8,15 @@
 
 import { writeSync } from 'node:fs'
 import { CofferError } from '../errors.js'
+import { reason } from '../store/state-folder.js'
 
 export const outIsTerminal = process.stdout.isTTY
 export const errIsTerminal = process.stderr.isTTY
 const styled =
   outIsTerminal &&
   errIsTerminal &&
-  (process.env['NO_COLOR'] ?? '') === '' &&
-  process.env['TERM'] !== 'dumb'
+  (process.env.NO_COLOR ?? '') === '' &&
+  process.env.TERM !== 'dumb'
 
 export const bold = (text: string): string => (styled ? `\u001b[1m${text}\u001b[22m` : text)
 export const dim = (text: string): string => (styled ? `\u001b[2m${text}\u001b[22m` : text)
@@ -61,7 +62,7 @@ export const json = (value: unknown): void => {
 
 /** A name for people. */
 export const shown = (name: string): string =>
-  outIsTerminal ? name.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?') : name
+  outIsTerminal ? name.replace(/\p{Cc}/gu, '?') : name
 
 /** Prints an error and returns the exit code. `log` is where more is to be found, if anywhere. */
 export function fail(error: unknown, log: string | null = null): number {
@@ -70,9 +71,14 @@ export function fail(error: unknown, log: string | null = null): number {
     if (error.hint !== '') say(`hint: ${error.hint}`)
     return error.exitCode
   }
+  if (error instanceof Error && 'syscall' in error) {
+    const { path } = error as NodeJS.ErrnoException
+    say(`coffer: ${reason(error)}${path === undefined ? '' : `: ${path}`}`)
+    return 1
+  }
   const what = error instanceof Error ? error.message : String(error)
   say(`coffer: something went wrong that should not: ${what.split('\n', 1)[0] ?? ''}`)
-  if (process.env['COFFER_DEBUG'] !== undefined && error instanceof Error) say(error.stack ?? '')
+  if (process.env.COFFER_DEBUG !== undefined && error instanceof Error) say(error.stack ?? '')
   say(log === null ? 'hint: COFFER_DEBUG=1 shows where' : `hint: the log is ${log}`)
   return 1
 }

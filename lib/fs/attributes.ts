@@ -75,6 +75,7 @@ function readSealed(tree: Tree, inode: Inode): { mode: number; rdev: number } | 
 export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attributes): void {
   const { body } = inode
   out.ino = inode.ino
+  out.unsettled = body?.dirty === true
   // an unnamed file has its one name here already
   out.nlink = inode.pending ? 1 : stat.nlink
   out.uid = stat.uid

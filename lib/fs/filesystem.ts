@@ -25,6 +25,8 @@ export interface Attributes {
   mtimeNsec: number
   ctimeSec: number
   ctimeNsec: number
+  /** blocks and times will be others once what was written is sealed: not to be remembered */
+  unsettled?: boolean
 }
 
 /** Filled in by the callee, owned and reused by the caller. */

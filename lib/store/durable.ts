@@ -1,4 +1,5 @@
-// Files that appear whole or not at all: temporary file, fsync, rename, fsync of the folder.
+// Files that appear whole or not at all: temporary file, fsync, rename, fsync of the folder. Those of
+// the runtime folder, which mean nothing after a crash of the machine, are whole without the fsyncs.
 // The temporary names are those of FORMAT.md §1, which sync clients skip.
 
 import { randomBytes } from 'node:crypto'
@@ -21,14 +22,23 @@ export const temporaryName = (): string => `~$${randomBytes(16).toString('base64
 /** null: the mode that the umask gives */
 export type FileMode = number | null
 
-function writeTemporary(folder: string, bytes: Uint8Array, mode: FileMode): string {
+export interface Durability {
+  durable?: boolean
+}
+
+function writeTemporary(
+  folder: string,
+  bytes: Uint8Array,
+  mode: FileMode,
+  durable: boolean,
+): string {
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
   const temporary = join(folder, temporaryName())
   const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode ?? 0o666)
   try {
     if (mode !== null) fchmodSync(fd, mode)
     for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
-    fsyncSync(fd)
+    if (durable) fsyncSync(fd)
   } catch (error) {
     rmSync(temporary, { force: true })
     throw error
@@ -41,7 +51,7 @@ function writeTemporary(folder: string, bytes: Uint8Array, mode: FileMode): stri
 /** Makes the names in a folder durable. Some file systems refuse this on folders; they need it not. */
 export function fsyncFolder(folder: string): void {
   try {
-    const fd = openSync(folder, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0))
+    const fd = openSync(folder, constants.O_RDONLY)
     try {
       fsyncSync(fd)
     } finally {
@@ -55,22 +65,32 @@ export function fsyncFolder(folder: string): void {
 }
 
 /** Replaces `file`, or makes it. */
-export function replaceFile(file: string, bytes: Uint8Array, mode: FileMode): void {
+export function replaceFile(
+  file: string,
+  bytes: Uint8Array,
+  mode: FileMode,
+  { durable = true }: Durability = {},
+): void {
   const folder = dirname(file)
-  const temporary = writeTemporary(folder, bytes, mode)
+  const temporary = writeTemporary(folder, bytes, mode, durable)
   try {
     renameSync(temporary, file)
   } catch (error) {
     rmSync(temporary, { force: true })
     throw error
   }
-  fsyncFolder(folder)
+  if (durable) fsyncFolder(folder)
 }
 
 /** Makes `file` whole; false where that name is taken. */
-export function createFile(file: string, bytes: Uint8Array, mode: FileMode): boolean {
+export function createFile(
+  file: string,
+  bytes: Uint8Array,
+  mode: FileMode,
+  { durable = true }: Durability = {},
+): boolean {
   const folder = dirname(file)
-  const temporary = writeTemporary(folder, bytes, mode)
+  const temporary = writeTemporary(folder, bytes, mode, durable)
   try {
     linkSync(temporary, file)
   } catch (error) {
@@ -83,6 +103,6 @@ export function createFile(file: string, bytes: Uint8Array, mode: FileMode): boo
   } finally {
     rmSync(temporary, { force: true })
   }
-  fsyncFolder(folder)
+  if (durable) fsyncFolder(folder)
   return true
 }

@@ -26,7 +26,7 @@ export class LogFile {
   /** Never throws: a log on a full disk must not stop the drive. */
   write(line: string): void {
     // control characters would let a name forge lines or drive the terminal of whoever reads them
-    const clean = line.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+    const clean = line.replace(/\p{Cc}/gu, '?')
     try {
       this.#size += writeSync(this.#fd, `${new Date().toISOString()} ${clean}\n`)
       if (this.#size > ROTATE_AT) this.#rotate()

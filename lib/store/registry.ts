@@ -38,11 +38,11 @@ const encode = (drive: RunningDrive): Uint8Array =>
 /** False where that vault has an entry already. */
 export function register(drive: RunningDrive): boolean {
   privateFolder(runtimeFolder())
-  return createFile(entryFile(drive.vaultId), encode(drive), 0o600)
+  return createFile(entryFile(drive.vaultId), encode(drive), 0o600, { durable: false })
 }
 
 export function update(drive: RunningDrive): void {
-  replaceFile(entryFile(drive.vaultId), encode(drive), 0o600)
+  replaceFile(entryFile(drive.vaultId), encode(drive), 0o600, { durable: false })
 }
 
 function read(file: string): RunningDrive | null {

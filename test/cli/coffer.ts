@@ -1,7 +1,7 @@
 // Runs the real program in a scratch world: folders of its own, a state folder of its own, and at the
 // end nothing left, whatever the test did.
 
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -50,7 +50,9 @@ export class World {
   }
 
   get env(): Record<string, string> {
-    const { COFFER_ENGINE, COFFER_DEBUG, ...env } = process.env as Record<string, string>
+    const env = { ...process.env } as Record<string, string>
+    delete env.COFFER_ENGINE
+    delete env.COFFER_DEBUG
     return { ...env, COFFER_STATE_DIR: this.state, COFFER_RUNTIME_DIR: this.runtime, NO_COLOR: '1' }
   }
 
@@ -68,13 +70,13 @@ export class World {
     return { code: status, out: stdout, err: stderr }
   }
 
-  start(args: string[], input = `${PASSWORD}\n`): ChildProcess {
+  start(args: string[], input = `${PASSWORD}\n`): ChildProcessWithoutNullStreams {
     const child = spawn(process.execPath, [PROGRAM, ...args], {
       cwd: this.folder,
       env: this.env,
       stdio: 'pipe',
     })
-    child.stdin?.end(input)
+    child.stdin.end(input)
     return child
   }
 

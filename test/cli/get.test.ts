@@ -179,7 +179,7 @@ t.test('stopped by Ctrl-C: says so, and leaves no half file', async (t) => {
   const child = world.start(['get', world.vault, '/d', 'out'])
   const exit = new Promise<number | null>((resolve) => child.on('exit', resolve))
   let err = ''
-  child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
   const out = join(world.folder, 'out')
   t.ok(await until(() => existsSync(out) && readdirSync(out).length > 3))
   child.kill('SIGINT')

@@ -6,6 +6,7 @@ import { constants, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openEngine } from '../../lib/crypto/choose-engine.js'
+import { CofferError, type ErrorCode } from '../../lib/errors.js'
 import type { VaultBody } from '../../lib/format/config-body.js'
 import type { LogEvent } from '../../lib/fs/context.js'
 import { Drive } from '../../lib/fs/drive.js'
@@ -150,7 +151,7 @@ export class Session {
       this.drive.getattr(ROOT, entry.attributes)
       for (const name of path.split('/').slice(1)) {
         if (name === '') continue
-        if (!this.drive.lookup(nodeid, name, entry)) throw missing(path)
+        if (!this.drive.lookup(nodeid, name, entry)) throw failed('ENOENT', path)
         walked.push((nodeid = entry.nodeid))
       }
       return use(nodeid, entry.attributes)
@@ -162,7 +163,10 @@ export class Session {
   /** The directory of `path`, and the last name in it. */
   in<T>(path: string, use: (parent: number, name: string) => T): T {
     const cut = path.lastIndexOf('/')
-    return this.at(path.slice(0, cut), (parent) => use(parent, path.slice(cut + 1)))
+    return this.at(path.slice(0, cut), (parent, { mode }) => {
+      if (cut > 0 && (mode & S_IFMT) !== S_IFDIR) throw failed('ENOTDIR', path)
+      return use(parent, path.slice(cut + 1))
+    })
   }
 
   #made(make: (out: Entry) => void): void {
@@ -256,7 +260,7 @@ export class Session {
   open(path: string, flags = O_RDWR): OpenFile {
     return this.in(path, (parent, name) => {
       const entry = emptyEntry()
-      if (!this.drive.lookup(parent, name, entry)) throw missing(path)
+      if (!this.drive.lookup(parent, name, entry)) throw failed('ENOENT', path)
       try {
         const { fh } = this.drive.open(entry.nodeid, flags)
         return new OpenFile(this, entry.nodeid, fh, !this.#hold)
@@ -359,4 +363,4 @@ export class OpenFile {
   }
 }
 
-const missing = (path: string): Error => Object.assign(new Error(path), { code: 'ENOENT' })
+const failed = (code: ErrorCode, path: string): Error => new CofferError(code, path)

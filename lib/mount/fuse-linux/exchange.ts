@@ -34,6 +34,7 @@ export const emptyAttributes = (): Attributes => ({
   mtimeNsec: 0,
   ctimeSec: 0,
   ctimeNsec: 0,
+  unsettled: false,
 })
 
 export const emptyEntry = (): Entry => ({

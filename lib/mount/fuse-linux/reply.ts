@@ -92,7 +92,7 @@ export class Reply {
   }
 
   attributes(attributes: Attributes): number {
-    this.#duration(ATTR_OUT.attr_valid, ATTR_OUT.attr_valid_nsec, this.#validity.attrTimeoutMs)
+    this.#duration(ATTR_OUT.attr_valid, ATTR_OUT.attr_valid_nsec, this.#attributesValid(attributes))
     this.u32(ATTR_OUT.attr_valid_nsec + 4, 0)
     this.#attributesAt(ATTR_OUT.attr, attributes)
     return ATTR_OUT.size
@@ -118,7 +118,8 @@ export class Reply {
   }
 
   entryAt(at: number, entry: Entry): void {
-    const { entryTimeoutMs, attrTimeoutMs } = this.#validity
+    const { entryTimeoutMs } = this.#validity
+    const attrTimeoutMs = this.#attributesValid(entry.attributes)
     this.u64(at + ENTRY_OUT.nodeid, entry.nodeid)
     this.u64(at + ENTRY_OUT.generation, entry.generation)
     this.#duration(at + ENTRY_OUT.entry_valid, at + ENTRY_OUT.entry_valid_nsec, entryTimeoutMs)
@@ -138,6 +139,10 @@ export class Reply {
   u64(at: number, value: number): void {
     this.#view.setUint32(at, value, true)
     this.#view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
+  }
+
+  #attributesValid({ unsettled }: Attributes): number {
+    return unsettled ? 0 : this.#validity.attrTimeoutMs
   }
 
   #openedAt(at: number, fh: number, keepCache: boolean): void {

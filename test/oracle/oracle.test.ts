@@ -7,9 +7,9 @@ import t from 'tap'
 import { openEngine } from '../../lib/crypto/choose-engine.js'
 import { buildConfig } from '../../lib/format/config.js'
 import { passwordSlot } from '../../lib/format/slot-password.js'
-import { parseObject, readContent, standing } from '../oracle/object.js'
-import { unlock } from '../oracle/vault.js'
-import { TestVault } from './session.js'
+import { parseObject, readContent, standing } from './object.js'
+import { unlock } from './vault.js'
+import { TestVault } from '../fs/session.js'
 
 const KAT = JSON.parse(
   readFileSync(new URL('../../../test/vectors/format-v1-kat.json', import.meta.url), 'utf8'),

@@ -1,0 +1,44 @@
+// Random scripts on a drive against the model, and at the end the oracle reads the vault and must
+// agree. COFFER_SEED repeats a run, COFFER_SCRIPTS makes it longer.
+
+import { readlinkSync } from 'node:fs'
+import fc from 'fast-check'
+import t from 'tap'
+import { needs } from '../needs.js'
+import { Script, steps, type Step } from './script.js'
+import { descriptorsBelow, TestVault } from './session.js'
+
+const SCRIPTS = Number(process.env['COFFER_SCRIPTS'] ?? 45)
+const SEED = process.env['COFFER_SEED']
+
+const readable = (script: readonly Step[]): string =>
+  ['the shortest script that fails:', ...script.map((step) => `  ${JSON.stringify(step)},`)].join(
+    '\n',
+  )
+
+for (const chunkLog2 of [12, 15]) {
+  for (const holdInodes of [false, true]) {
+    const name = `chunks of 2^${chunkLog2}, inodes ${holdInodes ? 'held' : 'forgotten'}`
+    t.test(name, async (t) => {
+      if (!needs(t, 'linux')) return
+      let count = 0
+      const property = fc.property(steps(2 ** chunkLog2), (script) => {
+        count += script.length
+        const vault = new TestVault(chunkLog2)
+        try {
+          new Script(vault, holdInodes).run(script)
+          const left = descriptorsBelow(vault.folder, readlinkSync)
+          if (left > 0) throw new Error(`${left} descriptors are left open`)
+        } finally {
+          vault.remove()
+        }
+      })
+      const seed = SEED === undefined ? {} : { seed: Number(SEED) }
+      const details = fc.check(property, { numRuns: SCRIPTS, ...seed })
+      if (details.counterexample !== null) t.comment(readable(details.counterexample[0]))
+      const reason = details.errorInstance instanceof Error ? details.errorInstance.message : ''
+      t.equal(reason, '', `seed ${details.seed}`)
+      t.comment(`${count} operations, seed ${details.seed}`)
+    })
+  }
+}
