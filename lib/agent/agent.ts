@@ -28,6 +28,7 @@ import { driveStatus } from './drive-status.js'
 import { WorkerLink } from './worker-link.js'
 
 const REPORT_TIMEOUT_MS = 1000
+const REPLY_TIMEOUT_MS = 1000
 /** after that a drive that was to be taken away by force goes with the process */
 const FORCE_TIMEOUT_MS = 10_000
 
@@ -49,6 +50,8 @@ export class Agent {
   #timer: NodeJS.Timeout | null = null
   /** When the drive has ended: what could not be stored, or null. */
   readonly ended: Promise<CofferError | null>
+  /** The same, when those who asked for it have been told, too. */
+  readonly told: Promise<CofferError | null>
 
   constructor(order: Order, worker: Worker) {
     this.#order = order
@@ -58,6 +61,10 @@ export class Agent {
     })
     this.ended = this.#link.ended.then((error) => {
       this.#finish(error)
+      return error
+    })
+    this.told = this.ended.then(async (error) => {
+      await Promise.race([this.#repliesRead(), pause(REPLY_TIMEOUT_MS)])
       return error
     })
     this.#drive = {
@@ -122,7 +129,7 @@ export class Agent {
     return driveStatus(this.#order, this.#counters, this.#idleness, report)
   }
 
-  /** Resolves when the kernel has let go or will; `ended` tells the rest. */
+  /** Resolves when the kernel has let go; `ended` tells the rest. */
   unmount(force: boolean): Promise<void> {
     if (force) return this.#force()
     return (this.#leaving ??= this.#leave().catch((error: unknown) => {
@@ -136,18 +143,31 @@ export class Agent {
     leave(this.#order.mountpoint, this.#drive.device, false)
   }
 
-  /** Takes the drive away from whoever uses it. What can be stored in time is stored. */
+  /**
+   * Takes the drive away from whoever uses it. What can be stored in time is stored. A worker that
+   * is stuck in a system call cannot be ended, so then the process is.
+   */
   async #force(): Promise<void> {
-    const limit = setTimeout(() => {
-      this.#finish(new CofferError('AGENT', 'the drive did not end in time'))
-      process.exit(1)
-    }, FORCE_TIMEOUT_MS)
-    void this.ended.then(() => {
-      clearTimeout(limit)
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<CofferError>((resolve) => {
+      timer = setTimeout(() => {
+        resolve(
+          new CofferError('AGENT', 'the drive did not end in time; what it had not stored is lost'),
+        )
+      }, FORCE_TIMEOUT_MS)
     })
     await Promise.race([this.#link.sync().catch(() => undefined), pause(FORCE_TIMEOUT_MS / 2)])
     leave(this.#order.mountpoint, this.#drive.device, true)
     this.#link.stop()
+    const error = await Promise.race([this.ended.then(() => null), late])
+    clearTimeout(timer)
+    if (error === null) return
+    this.#finish(error)
+    void Promise.race([this.#repliesRead(), pause(REPLY_TIMEOUT_MS)]).then(() => {
+      // process.exit would wait for the worker
+      process.kill(process.pid, 'SIGKILL')
+    })
+    throw error
   }
 
   #watchSignals(): void {
@@ -194,10 +214,20 @@ export class Agent {
     await Promise.race([this.ended, pause(FORCE_TIMEOUT_MS)])
   }
 
+  /** Every connection to the control socket has been closed by its other end. */
+  #repliesRead(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#server === null) resolve()
+      else
+        this.#server.close(() => {
+          resolve()
+        })
+    })
+  }
+
   #finish(error: CofferError | null): void {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#session?.close()
-    this.#server?.close()
     this.#log.write(
       error === null ? 'info ended: everything is stored' : `error ended: ${error.message}`,
     )
@@ -205,6 +235,7 @@ export class Agent {
   }
 }
 
+/** Does not keep the process alive: a worker or a connection does, where there is one to wait for. */
 const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms).unref()

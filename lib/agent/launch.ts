@@ -92,6 +92,6 @@ export function serveHere(order: Order): Starting {
     cancel() {
       void worker.terminate()
     },
-    ended: () => agent?.ended ?? Promise.resolve(null),
+    ended: () => agent?.told ?? Promise.resolve(null),
   }
 }

@@ -50,7 +50,7 @@ async function start(how: Order, bytes: Buffer): Promise<void> {
       resolve(null)
     }),
   )
-  const error = reply.ok ? await agent.ended : null
+  const error = reply.ok ? await agent.told : null
   // nothing that still hangs in a pool thread may keep the keys' process alive
   process.exit(reply.ok && error === null ? 0 : 1)
 }

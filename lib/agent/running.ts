@@ -38,6 +38,8 @@ export async function askStatus(drive: RunningDrive): Promise<DriveStatus> {
 
 /** Resolves when every byte is in the vault folder and the process has gone. */
 export async function unmountDrive(drive: RunningDrive, force: boolean): Promise<void> {
+  // whoever asks from inside the drive would keep it busy just by asking
+  process.chdir('/')
   const reply = await askControl(drive.socket, { op: 'unmount', force }, 0).catch(
     (error: unknown) => {
       // it may have ended by itself between our look and our question

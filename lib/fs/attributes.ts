@@ -16,6 +16,7 @@ import type { Attributes } from './filesystem.js'
 import { backingName, type Inode } from './inode.js'
 import { modeIsSealed } from './mode.js'
 import { SealedObject } from './sealed-object.js'
+import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
 
 const { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } = constants
@@ -46,24 +47,37 @@ export function permissions(tree: Tree, inode: Inode, stat: FileStat): number {
 function sealed(tree: Tree, inode: Inode, stat: FileStat): { mode: number; rdev: number } {
   const known = inode.sealed
   if (known?.ctimeSec === stat.ctimeSec && known.ctimeNsec === stat.ctimeNsec) return known
-  const { mode, rdev } = readSealed(tree, inode) ?? { mode: S_IFREG | (stat.mode & 0o777), rdev: 0 }
+  const { mode, rdev } = readSealed(tree, inode, stat) ?? {
+    mode: S_IFREG | (stat.mode & 0o777),
+    rdev: 0,
+  }
   inode.sealed = { ctimeSec: stat.ctimeSec, ctimeNsec: stat.ctimeNsec, mode, rdev }
   return inode.sealed
 }
 
-/** null where the blob cannot say: a listing never fails because of that. */
-function readSealed(tree: Tree, inode: Inode): { mode: number; rdev: number } | null {
+/** null where the blob cannot say, or is another's: a listing never fails because of that. */
+function readSealed(
+  tree: Tree,
+  inode: Inode,
+  stat: FileStat,
+): { mode: number; rdev: number } | null {
   const { ctx } = tree
   try {
     if (inode.extension === '.cfd') return tree.directory(inode).metas[0]?.seal ?? null
     if (inode.parent === null) return null
-    const fd = ctx.backing.openRead(tree.descriptor(inode.parent), backingName(inode))
+    if (inode.extension === '.cfs' && stat.size !== HEADER_SIZE) return null
+    const dirfd = tree.descriptor(inode.parent)
+    const fd = ctx.backing.openRead(dirfd, backingName(inode))
     try {
       const header = new Uint8Array(HEADER_SIZE)
       if (ctx.backing.read(fd, header, 0, HEADER_SIZE, 0) < HEADER_SIZE) return null
       const object = SealedObject.parse(ctx, header, KIND_OF[inode.extension])
-      object.wipe()
-      return object.seal
+      try {
+        checkPlace(ctx, dirfd, inode.base, object, inode.dirId, inode.name)
+        return object.seal
+      } finally {
+        object.wipe()
+      }
     } finally {
       ctx.backing.close(fd)
     }

@@ -1,7 +1,7 @@
 // A drive: the file system of one vault, by inode. It implements the operation table for its
 // adapters, owns the open handles, and seals what stays open. Synchronous, one request at a time.
 
-import { constants, statfsSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import type { Engine } from '../crypto/engine.js'
 import type { VaultBody } from '../format/config-body.js'
@@ -27,14 +27,13 @@ import { blobPath, plainPath, type Inode } from './inode.js'
 import { list, type Listed } from './listing.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { openBody } from './open-body.js'
-import { OpenFiles } from './open-files.js'
+import { OpenFiles, opensToWrite } from './open-files.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
 import { setattr } from './setattr.js'
 import { Tree } from './tree.js'
 
-const { O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } = constants
-const O_ACCMODE = 3
+const { S_IFDIR, S_IFMT, S_IFREG } = constants
 
 export interface DriveOptions {
   engine: Engine
@@ -241,7 +240,7 @@ export class Drive implements Filesystem {
 
   open(nodeid: number, flags: number): Opened {
     const inode = this.#tree.inode(nodeid)
-    if ((flags & O_ACCMODE) !== O_RDONLY) this.#assertWritable()
+    if (opensToWrite(flags)) this.#assertWritable()
     return this.#told(inode, () => this.#files.open(inode, flags))
   }
 
@@ -346,8 +345,7 @@ export class Drive implements Filesystem {
   }
 
   statfs(out: Statfs): void {
-    this.#tree.folder.assertPresent()
-    const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(this.#tree.folder.path)
+    const { bsize, blocks, bfree, bavail, files, ffree } = this.#tree.folder.statfs()
     out.blockSize = bsize
     out.blocks = blocks
     out.blocksFree = bfree

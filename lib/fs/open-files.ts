@@ -16,6 +16,10 @@ const O_ACCMODE = 3
 const TEND_EVERY_MS = 500
 const stat = emptyStat()
 
+/** O_TRUNC empties a file through a handle that only reads, too. */
+export const opensToWrite = (flags: number): boolean =>
+  (flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0
+
 export class OpenFiles {
   readonly #tree: Tree
   readonly #handles = new Map<number, Inode>()
@@ -39,12 +43,12 @@ export class OpenFiles {
 
   open(inode: Inode, flags: number): Opened {
     if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
-    const writing = (flags & O_ACCMODE) !== O_RDONLY
+    const writing = opensToWrite(flags)
     try {
       inode.body ??= openBody(this.#tree, inode, writing)
       this.#open.add(inode)
       if (writing) makeWritable(this.#tree, inode)
-      if (writing && (flags & O_TRUNC) !== 0) inode.body.truncate(0)
+      if ((flags & O_TRUNC) !== 0) inode.body.truncate(0)
     } catch (error) {
       if (inode.opens === 0) this.#close(inode)
       throw error

@@ -28,16 +28,20 @@ export class RecordStore {
   chunkWrites = 0
   full = 0
   tail = -1
-  /** (nonce, tag) of every record of a strict file, as verified or written */
-  pairs: Pairs | null = null
+  /** (nonce, tag) of every record of a strict file, as verified or written; a new one is strict */
+  pairs: Pairs | null = new Pairs()
   readonly #ctx: Context
   readonly #cipher: ChunkCipher
+  /** index of the last chunk that a strict file can have */
+  readonly #strictLast: number
   /** backing bytes up to which blocks are known to be taken */
   #reserved = 0
 
   constructor(ctx: Context, object: SealedObject) {
     this.#ctx = ctx
     this.#cipher = new ChunkCipher(object.keys)
+    const { strictMax, integrity } = ctx.body.policy
+    this.#strictLast = integrity === 'full' ? Infinity : ctx.layout.lastChunk(strictMax)
   }
 
   /** Takes over a blob of `plainSize` bytes as its seal describes it. */
@@ -49,6 +53,7 @@ export class RecordStore {
     this.full = layout.lastChunk(plainSize)
     this.tail = plainSize - this.full * layout.chunkSize
     this.#reserved = layout.backingSize(plainSize)
+    this.pairs = null
   }
 
   /** Plaintext bytes of the record of chunk `index`, -1 where no record lies there. */
@@ -226,7 +231,9 @@ export class RecordStore {
     this.chunkWrites++
   }
 
+  /** Makes the chunks from `full` to `first` absent. A file that outgrows strictness drops its pairs. */
   #gap(first: number): void {
+    if (first > this.#strictLast) this.pairs = null
     if (first <= this.full) return
     for (let i = this.full; i < first && this.pairs !== null; i++) this.pairs.clear(i)
     this.absent += first - this.full

@@ -121,20 +121,17 @@ function moveFile(tree: Tree, inode: Inode, target: Target): void {
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   const busy = inode.body?.dirty === true
   const recent = clock() - inode.closedAt < RECENT_MS
-  if (busy || recent) {
-    sealUnder(tree, inode, target)
-    moveBlob(tree, inode, target)
-  } else {
-    try {
-      writeTicket(tree, inode, target)
-    } catch (error) {
-      // a damaged blob can still be moved; it stays as unreadable as it was
-      if (!(error instanceof CofferError) || !/^(OBJECT|CHUNK)_/.test(error.code)) throw error
-    }
-    moveBlob(tree, inode, target)
+  let authentic = true
+  try {
+    if (busy || recent) sealUnder(tree, inode, target)
+    else writeTicket(tree, inode, target)
+  } catch (error) {
+    // a damaged blob can still be moved; it stays as unreadable as it was, and keeps its tickets
+    if (busy || !(error instanceof CofferError) || !/^(OBJECT|CHUNK)_/.test(error.code)) throw error
+    authentic = false
   }
-  const moved = tree.directory(parent).tickets.get(base)
-  if (moved !== undefined) removeCompanions(tree, parent, base)
+  moveBlob(tree, inode, target)
+  if (authentic && tree.directory(parent).tickets.has(base)) removeCompanions(tree, parent, base)
 }
 
 /** A file that was just written: its own header takes the new name, with the old one as prevTag. */

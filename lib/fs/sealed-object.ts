@@ -99,28 +99,36 @@ export class SealedObject {
 
   /**
    * Makes `next` the current seal, its sealSeq above `floor`. `write` stores the bytes at an offset
-   * of the backing file; only when it returns does the new seal count here.
+   * of the backing file; only when it returns does the new seal count here. A new object gets the
+   * same state in both slots: long runs of zeros would make every header look alike.
    */
   commit(
     next: Unsequenced,
     floor: number,
     write: (bytes: Uint8Array, offset: number) => void,
   ): void {
-    const sealSeq = nextSealSeq(this.seal?.sealSeq ?? 0, floor)
+    if (this.seal === null) {
+      const first = this.#seal(next, nextSealSeq(0, floor))
+      this.header.set(first.record, first.offset)
+      const second = this.#seal(next, nextSealSeq(first.seal.sealSeq, floor))
+      this.header.set(second.record, second.offset)
+      write(this.header, 0)
+      this.seal = second.seal
+      return
+    }
+    const { seal, record, offset } = this.#seal(next, nextSealSeq(this.seal.sealSeq, floor))
+    write(record, offset)
+    this.header.set(record, offset)
+    this.seal = seal
+  }
+
+  #seal(next: Unsequenced, sealSeq: number): { seal: Seal; record: Uint8Array; offset: number } {
     const seal: Seal = { ...next, sealSeq, writer: this.#ctx.deviceId }
     const slot = (sealSeq % 2) as 0 | 1
     const record = Buffer.alloc(SLOT_SIZE)
     this.#ctx.nonces.fill(record, 0)
     sealInto(record, 0, seal, slot, this.header, this.keys.seal)
-    const offset = slotOffset(slot)
-    if (this.seal === null) {
-      this.header.set(record, offset)
-      write(this.header, 0)
-    } else {
-      write(record, offset)
-      this.header.set(record, offset)
-    }
-    this.seal = seal
+    return { seal, record, offset: slotOffset(slot) }
   }
 
   /** The 448 bytes of a ticket for another name. */

@@ -37,6 +37,7 @@ export class Tree {
     this.root = newInode(ROOT_NODEID, '.cfd', folder.rootIno)
     this.root.lookups = 1
     this.root.directory = rootDirectory(ctx)
+    this.root.directory.noteTickets(ctx.backing.list(folder.rootFd))
     this.#byNodeid.set(ROOT_NODEID, this.root)
     this.#byIno.set(folder.rootIno, this.root)
     folder.onReplaced = () => {
@@ -110,7 +111,10 @@ export class Tree {
     )
   }
 
-  /** The inode of a backing file that was found at a place; a known one moves there. */
+  /**
+   * The inode of a backing file that was found at a place; a known one moves there. One that is open
+   * does not: what the cloud laid under another name has to show its own right to it when opened.
+   */
   adopt(
     parent: Inode,
     name: string,
@@ -120,7 +124,8 @@ export class Tree {
     stat: FileStat,
   ): Inode {
     let inode = this.#byIno.get(stat.ino)
-    if (inode?.extension !== extension) {
+    const stays = inode?.base === base && inode.parent?.ino === parent.ino
+    if (inode?.extension !== extension || (inode.body !== null && !stays)) {
       inode = newInode(this.#nextNodeid++, extension, stat.ino)
       this.#byNodeid.set(inode.nodeid, inode)
       this.#byIno.set(stat.ino, inode)

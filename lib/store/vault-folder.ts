@@ -1,6 +1,7 @@
 // The vault folder on disk while a drive uses it: its data directory, and whether it is still there.
 // The folder may vanish (a disk unplugged, a client that moves things) and come back.
 
+import { statfsSync, type StatsFs } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../errors.js'
 import { emptyStat, type Backing } from './backing.js'
@@ -47,6 +48,12 @@ export class VaultFolder {
     if (!there) throw new CofferError('VAULT_GONE', `the vault folder is not there: ${this.path}`)
     if (this.#stat.ino !== this.rootIno || this.#stat.dev !== this.rootDev) this.#replace()
     this.#checkedAt = now
+  }
+
+  /** Room on the file system that the vault lies on. */
+  statfs(): StatsFs {
+    this.assertPresent()
+    return statfsSync(this.path)
   }
 
   #replace(): void {

@@ -63,6 +63,30 @@ function namesAt(bytes, at) {
   return names.filter((name) => bytes.latin1Slice(at, at + name.length) === name)
 }
 
+// The filter is larger than the processor's caches, so offsets wait in queues, one for each part of
+// the filter, and a whole queue is looked up at once.
+const QUEUES = 64
+const QUEUE = 2 ** 18
+const hashQueues = new Int32Array(QUEUES * QUEUE)
+const offsetQueues = new Uint32Array(QUEUES * QUEUE)
+const queued = new Uint32Array(QUEUES)
+
+function emptyQueue(number, bytes, lastBlock, found) {
+  const filterMask = filter.length - 1
+  const end = number * QUEUE + queued[number]
+  for (let i = number * QUEUE; i < end; i++) {
+    const hash = hashQueues[i]
+    const mixed = mix(hash)
+    const word = filter[mixed & filterMask]
+    if ((word >>> (mixed >>> 27)) & (word >>> secondBit(hash)) & 1) {
+      const at = offsetQueues[i]
+      const where = at <= lastBlock ? blockAt(bytes, at, mixed) : null
+      if (where !== null) found({ offset: at, block: where })
+    }
+  }
+  queued[number] = 0
+}
+
 /**
  * @param {Buffer} bytes followed by `reach` zero bytes of padding, so that windows may run over
  * @param {number} starts how many offsets to look at
@@ -70,17 +94,17 @@ function namesAt(bytes, at) {
  */
 function search(bytes, starts, length, found) {
   const filterMask = filter.length - 1
+  const queueShift = Math.log2(filter.length / QUEUES)
   const lastBlock = length - BLOCK
   let hash = rollingHash(bytes, 0)
   let low = bytes.readInt32LE(0)
   let high = bytes.readInt32LE(4)
   for (let at = 0; at < starts; at++) {
-    const mixed = mix(hash)
-    const word = filter[mixed & filterMask]
-    if ((word >>> (mixed >>> 27)) & (word >>> secondBit(hash)) & 1 && at <= lastBlock) {
-      const where = blockAt(bytes, at, mixed)
-      if (where !== null) found({ offset: at, block: where })
-    }
+    const number = (mix(hash) & filterMask) >>> queueShift
+    const place = number * QUEUE + queued[number]++
+    hashQueues[place] = hash
+    offsetQueues[place] = at
+    if (queued[number] === QUEUE) emptyQueue(number, bytes, lastBlock, found)
     const bit = nameHash(low, high) >>> NAME_SHIFT
     if ((nameFilter[bit >>> 5] >>> (bit & 31)) & 1) {
       const other = secondNameHash(low, high) >>> NAME_SHIFT
@@ -92,6 +116,7 @@ function search(bytes, starts, length, found) {
     low = (low >>> 8) | (high << 24)
     high = (high >>> 8) | (bytes[at + NAME] << 24)
   }
+  for (let number = 0; number < QUEUES; number++) emptyQueue(number, bytes, lastBlock, found)
 }
 
 let buffer = Buffer.alloc(0)

@@ -217,6 +217,8 @@ t.test('busy: names the program, changes nothing; --force takes it away', async 
     16,
     new RegExp(`is in use by sleep \\(${String(user.pid)}\\); nothing was changed`),
   )
+  const within = world.run(['unmount', world.mountpoint], { cwd: world.mountpoint })
+  t.notMatch(within.err, /node/, 'the command itself does not count')
   writeFileSync(join(world.mountpoint, 'g'), 'still works')
   t.equal(statusOf(world).length, 1)
   const forced = world.run(['unmount', '--force', world.mountpoint])
@@ -468,6 +470,39 @@ t.test('no /dev/fuse, no fusermount3', async (t) => {
   )
   t.equal(noHelper.status, 15, noHelper.stderr)
   t.match(noHelper.stderr, /^coffer: the program fusermount3 is not installed\nhint: install it: /)
+})
+
+t.test('a vault folder that hangs: status says so, --force ends it all the same', async (t) => {
+  if (!needs(t, 'linux', 'fuse')) return
+  const world = new World(t)
+  world.create()
+  world.mount()
+  const { pid: outer } = world
+  // the drive itself is the folder that will hang: a vault in a vault
+  const vault = join(world.mountpoint, 'inner')
+  const drive = join(world.folder, 'inner-drive')
+  mkdirSync(drive)
+  t.equal(world.run(['create', vault, ...CHEAP]).code, 0)
+  t.equal(world.run(['mount', vault, drive]).code, 0)
+  const inner = world.entries().find(({ mountpoint }) => mountpoint === drive)?.pid ?? 0
+  process.kill(outer, 'SIGSTOP')
+  const victim = spawn('sh', ['-c', 'echo x > "$0/f"', drive], { stdio: 'ignore' })
+  const victimEnds = new Promise((resolve) => victim.once('exit', resolve))
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    const status = statusOf(world).find(({ mountpoint }) => mountpoint === drive)
+    t.match(status?.warnings, [/has been held up by one request for \d+\.\d s/])
+    const forced = world.run(['unmount', '--force', drive])
+    t.equal(forced.code, 21)
+    t.match(forced.err, /did not end in time; what it had not stored is lost/)
+    t.ok(await until(() => !isAlive(inner)))
+    t.same(mountsBelow(world.folder), [world.mountpoint])
+  } finally {
+    process.kill(outer, 'SIGCONT')
+  }
+  await victimEnds
+  t.equal(world.run(['unmount', '--all']).code, 0)
+  gone(t, world, outer)
 })
 
 t.test('a vault that vanishes: told at unmount, and nothing hangs', async (t) => {

@@ -93,3 +93,33 @@ export function as<T>(uid: number, act: () => T): T {
     process.setegid?.(0)
   }
 }
+
+const AT_SYMLINK_NOFOLLOW = 0x100
+const AT_EMPTY_PATH = 0x1000
+const AT_STATX_FORCE_SYNC = 0x2000
+const STATX_BASIC_STATS = 0x7ff
+
+export interface Times {
+  atime: bigint
+  mtime: bigint
+  ctime: bigint
+}
+
+/** Times in nanoseconds as the file system has them now, not as the kernel remembers them. */
+export function timesOf(what: string | number): Times {
+  const out = Buffer.from(new ArrayBuffer(256))
+  const [fd, path] = typeof what === 'number' ? [what, ''] : [AT_FDCWD, what]
+  check(
+    call('int statx(int dirfd, const char *path, int flags, uint32_t mask, uintptr_t out)')(
+      fd,
+      path,
+      AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_STATX_FORCE_SYNC,
+      STATX_BASIC_STATS,
+      addressOf(out),
+    ),
+    'statx',
+  )
+  const time = (at: number) =>
+    out.readBigInt64LE(at) * 1_000_000_000n + BigInt(out.readUInt32LE(at + 8))
+  return { atime: time(64), mtime: time(112), ctime: time(96) }
+}

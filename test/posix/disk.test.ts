@@ -8,6 +8,7 @@ import { runSuite } from './suite.js'
 
 const EXT4 = 0xef53
 
+t.setTimeout(280_000)
 if (process.platform !== 'linux') t.plan(0, 'this is not Linux')
 else if (statfsSync(tmpdir()).type !== EXT4) t.plan(0, `${tmpdir()} is not ext4`)
 else runSuite(t, scratch(t, 'disk'), 'disk')

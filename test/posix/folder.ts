@@ -4,7 +4,6 @@
 import {
   closeSync,
   existsSync,
-  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -16,13 +15,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { Buffer } from 'node:buffer'
-import { join } from 'node:path'
-
-export interface Times {
-  atime: bigint
-  mtime: bigint
-  ctime: bigint
-}
+import { timesOf, type Times } from './calls.js'
 
 export class Folder {
   readonly path: string
@@ -32,9 +25,9 @@ export class Folder {
     this.path = path
   }
 
-  /** The path of a name in here. */
+  /** The path of a name in here, as it is: nothing is normalised. */
   at(name: string): string {
-    return name === '' ? this.path : join(this.path, name)
+    return name === '' ? this.path : `${this.path}/${name}`
   }
 
   put(name: string, content: string | Uint8Array = '', mode = 0o644): string {
@@ -99,13 +92,14 @@ export class Folder {
     return `${String(uid)}:${String(gid)}`
   }
 
-  /** Nanoseconds, by path (never through a link) or descriptor. */
+  /** By path, never through a link, or by descriptor. */
   times(what: string | number): Times {
-    const stat =
-      typeof what === 'number'
-        ? fstatSync(what, { bigint: true })
-        : lstatSync(this.at(what), { bigint: true })
-    return { atime: stat.atimeNs, mtime: stat.mtimeNs, ctime: stat.ctimeNs }
+    return timesOf(typeof what === 'number' ? what : this.at(what))
+  }
+
+  /** mtime as the kernel tells it, perhaps from its memory. */
+  toldMtime(name: string): bigint {
+    return lstatSync(this.at(name), { bigint: true }).mtimeNs
   }
 }
 

@@ -13,13 +13,16 @@ import { rows as content } from './rows/content.js'
 import { rows as directories } from './rows/directories.js'
 import { rows as links } from './rows/links.js'
 import { rows as locks } from './rows/maps-and-locks.js'
+import { rows as movingTimes } from './rows/moving-times.js'
 import { rows as modes } from './rows/modes.js'
 import { rows as names } from './rows/names.js'
 import { rows as opening } from './rows/opening.js'
 import { rows as owners } from './rows/owners.js'
+import { rows as permission } from './rows/permission.js'
+import { rows as replacing } from './rows/replacing.js'
 import { rows as renaming } from './rows/renaming.js'
 import { rows as sizes } from './rows/sizes.js'
-import { rows as times } from './rows/times.js'
+import { rows as settingTimes } from './rows/setting-times.js'
 import { rows as unlinking } from './rows/unlinking.js'
 import type { Row } from './row.js'
 
@@ -32,10 +35,13 @@ export const behaviours: Record<string, readonly Row[]> = {
   names,
   links,
   renaming,
+  replacing,
   unlinking,
   modes,
   owners,
-  times,
+  permission,
+  'setting times': settingTimes,
+  'moving times': movingTimes,
 }
 
 export type Place = 'disk' | 'drive'

@@ -82,15 +82,15 @@ export const rows: readonly Row[] = [
   [
     'strange names, each its own file',
     (f) => {
-      for (const name of STRANGE) writeFileSync(f.at('') + '/' + name, name)
-      return STRANGE.filter((name) => readFileSync(`${f.path}/${name}`, 'utf8') !== name)
+      for (const name of STRANGE) writeFileSync(f.at(name), name)
+      return STRANGE.filter((name) => readFileSync(f.at(name), 'utf8') !== name)
     },
     [],
   ],
   [
     'strange names in a listing',
     (f) => {
-      for (const name of STRANGE) mkdirSync(`${f.path}/${name}`)
+      for (const name of STRANGE) mkdirSync(f.at(name))
       const seen = new Set(readdirSync(f.path))
       return [seen.size, STRANGE.filter((name) => !seen.has(name))]
     },
@@ -214,7 +214,10 @@ export const rows: readonly Row[] = [
   ],
   [
     'ill-formed UTF-8: mkdir',
-    (f) => eachIllFormed(f, (path) => mkdirSync(path)),
+    (f) =>
+      eachIllFormed(f, (path) => {
+        mkdirSync(path)
+      }),
     'done',
     { onDrive: 'EILSEQ' },
   ],

@@ -1,0 +1,271 @@
+// Real programs in a drive, each as its users run it, and what they left after the next mount.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { utimesAt } from '../../lib/native/files.js'
+import { needs } from '../needs.js'
+import { AT_FDCWD } from './calls.js'
+import { Drive, scratch } from './drive.js'
+import { noise } from './folder.js'
+
+t.setTimeout(280_000)
+
+const BUSY = fileURLToPath(new URL('busy.js', import.meta.url))
+const REAL_TREE = fileURLToPath(new URL('../../../node_modules/yargs', import.meta.url))
+const PATIENCE_MS = 120_000
+
+/** Runs a shell script in `cwd`; fails the test where it fails. Its output. */
+function sh(t: Test, cwd: string, script: string): string {
+  const { status, signal, stdout, stderr } = spawnSync('/bin/sh', ['-euc', script], {
+    cwd,
+    encoding: 'utf8',
+    timeout: PATIENCE_MS,
+    killSignal: 'SIGKILL',
+    env: { ...process.env, LC_ALL: 'C.UTF-8', TZ: 'UTC', HOME: cwd },
+  })
+  t.equal(status, 0, `${script.split('\n')[0] ?? ''}: ${signal ?? ''} ${stdout}${stderr}`)
+  return stdout
+}
+
+/** A tree with everything in it that a copy may lose. */
+function oddTree(folder: string): string {
+  mkdirSync(folder)
+  const at = (name: string) => join(folder, name)
+  mkdirSync(at('sub'))
+  mkdirSync(at('sub/deep'))
+  mkdirSync(at('empty'))
+  mkdirSync(at('n'.repeat(255)))
+  for (const [i, size] of [0, 1, 4096, 32768, 32769, 1_000_000].entries()) {
+    writeFileSync(at(`sub/size${String(size)}`), noise(size, i + 1))
+  }
+  for (const mode of [0o600, 0o640, 0o444, 0o755, 0o4755, 0o2711, 0o1666, 0o400]) {
+    const path = at(`mode${mode.toString(8)}`)
+    writeFileSync(path, mode.toString(8))
+    chmodSync(path, mode)
+  }
+  for (const name of ['😀.txt', 'caf\u00e9', 'cafe\u0301', 'a\nb', ' ', '-x', 'é'.repeat(127)]) {
+    writeFileSync(at(`sub/deep/${name}`), name)
+  }
+  symlinkSync('sub/size1', at('link'))
+  symlinkSync('/nowhere/at/all', at('dangling'))
+  symlinkSync('l'.repeat(3000), at('longlink'))
+  for (const [i, name] of [
+    'link',
+    'mode600',
+    'sub/deep/😀.txt',
+    'sub/size0',
+    'sub',
+    'empty',
+  ].entries()) {
+    const time = { sec: 1_000_000_000 + i, nsec: 123_456_789 + i }
+    utimesAt(AT_FDCWD, at(name), time, time)
+  }
+  chmodSync(at('empty'), 0o1777)
+  return folder
+}
+
+void t.test('programs', async (t) => {
+  if (!needs(t, 'fuse')) return
+  const home = scratch(t, 'programs')
+  const source = oddTree(join(home, 'source'))
+  const drive = new Drive(t, home)
+  const remount = (): void => {
+    drive.unmount()
+    drive.mount()
+  }
+  const folder = (name: string): string => {
+    mkdirSync(join(drive.mountpoint, name))
+    return join(drive.mountpoint, name)
+  }
+  drive.mount()
+
+  await t.test('cp -a, there and back', (t) => {
+    const at = folder('cp')
+    sh(t, at, `cp -a ${source} odd && cp -a ${REAL_TREE} real`)
+    const list = `find . -printf '%P %y %m %s %T@ %l\\n' | grep -v '^sub.* d .*\\|^ d\\| d .* 4096' | sort`
+    remount()
+    sh(
+      t,
+      at,
+      `diff -r --no-dereference ${source} odd && diff -r --no-dereference ${REAL_TREE} real`,
+    )
+    t.equal(sh(t, join(at, 'odd'), list), sh(t, source, list))
+    sh(t, home, `cp -a ${at}/odd back`)
+    t.equal(sh(t, join(home, 'back'), list), sh(t, source, list))
+    t.end()
+  })
+
+  await t.test('rsync', (t) => {
+    if (needs(t, 'rsync')) {
+      const at = folder('rsync')
+      sh(t, at, `rsync -a ${source}/ odd/ && rsync -a ${REAL_TREE}/ real/`)
+      t.equal(sh(t, at, `rsync -ai --delete ${source}/ odd/`), '', 'the second run does nothing')
+      remount()
+      const same = (from: string, to: string): void => {
+        t.equal(sh(t, at, `rsync -anic --delete ${from}/ ${to}/`), '', `${from} to ${to}`)
+      }
+      same(source, 'odd')
+      same('odd', source)
+      same(REAL_TREE, 'real')
+      sh(t, at, `rsync -a --inplace --no-whole-file --ignore-times ${source}/ odd/`)
+      same(source, 'odd')
+    }
+    t.end()
+  })
+
+  await t.test('tar', (t) => {
+    const at = folder('tar')
+    sh(t, home, `tar -C source --format=pax -cf source.tar .`)
+    sh(t, at, `mkdir x && tar -C x -xpf ${home}/source.tar`)
+    t.equal(sh(t, at, `tar -C x -df ${home}/source.tar`), '', 'what came out is what went in')
+    t.equal(
+      sh(t, at, `tar -C x --format=pax -cf ${home}/again.tar . 2>&1`),
+      '',
+      'nothing changes while it is read',
+    )
+    t.equal(sh(t, home, `tar -C source -df again.tar`), '')
+    sh(t, at, `tar -C x -cf inside.tar . && tar -C x -df inside.tar && rm -r x`)
+    t.end()
+  })
+
+  await t.test('git', (t) => {
+    if (needs(t, 'git')) {
+      const at = folder('git')
+      const config =
+        '-c user.name=A -c user.email=a@example.org -c init.defaultBranch=main -c protocol.file.allow=always'
+      sh(
+        t,
+        at,
+        `git ${config} init -q repo && cp -r ${REAL_TREE}/. repo && cd repo && git add -A && git ${config} commit -qm first`,
+      )
+      sh(
+        t,
+        join(at, 'repo'),
+        `echo more >> package.json && git ${config} commit -qam second && git mv package.json moved.json && git ${config} commit -qm third`,
+      )
+      sh(
+        t,
+        join(at, 'repo'),
+        'git fsck --full --strict && git gc -q && git fsck --full && git diff --quiet HEAD~1 HEAD~1',
+      )
+      t.equal(sh(t, join(at, 'repo'), 'git status --porcelain'), '')
+      remount()
+      sh(
+        t,
+        at,
+        `git ${config} clone -q repo clone && cd clone && git fsck --full && git checkout -q HEAD~1 && test -f package.json`,
+      )
+      t.equal(sh(t, join(at, 'clone'), 'git status --porcelain'), '')
+      t.equal(
+        sh(t, join(at, 'repo'), 'git status --porcelain && git log --format=%s'),
+        'third\nsecond\nfirst\n',
+      )
+    }
+    t.end()
+  })
+
+  await t.test('sqlite', (t) => {
+    if (needs(t, 'sqlite3')) {
+      const at = folder('sqlite')
+      for (const journal of ['delete', 'truncate', 'persist', 'wal']) {
+        const file = `${journal}.db`
+        const rows =
+          'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) ' +
+          'INSERT INTO t SELECT i, hex(randomblob(50)) FROM n'
+        const statements = [
+          `PRAGMA journal_mode = ${journal}`,
+          'CREATE TABLE t (i INTEGER PRIMARY KEY, x TEXT)',
+          `BEGIN; ${rows}; COMMIT`,
+          'BEGIN; DELETE FROM t; ROLLBACK',
+          'BEGIN; UPDATE t SET x = i WHERE i % 7 = 0; COMMIT',
+          'CREATE INDEX k ON t (x)',
+          'DELETE FROM t WHERE i % 3 = 0',
+          'VACUUM',
+        ]
+        sh(t, at, `sqlite3 -bail ${file} ${statements.map((line) => `"${line};"`).join(' ')}`)
+        const found = () =>
+          sh(t, at, `sqlite3 ${file} "PRAGMA integrity_check; SELECT count(*) FROM t;"`)
+        t.equal(found(), 'ok\n3334\n', journal)
+        remount()
+        t.equal(found(), 'ok\n3334\n', `${journal}, after the next mount`)
+      }
+    }
+    t.end()
+  })
+
+  await t.test('fio', (t) => {
+    if (needs(t, 'fio')) {
+      const at = folder('fio')
+      for (const [engine, words] of [
+        ['psync', '--rw=randrw --bsrange=512-70k --fsync=64'],
+        ['psync', '--rw=randwrite --bs=4k --do_verify=1 --unlink=1'],
+        ['mmap', '--rw=randwrite --bs=4k --do_verify=1'],
+      ] as const) {
+        sh(
+          t,
+          at,
+          `fio --name=x --directory=. --size=12m --ioengine=${engine} ${words} --verify=crc32c --verify_fatal=1 ` +
+            '--randseed=7 --minimal --output=/dev/null && rm -f x.*',
+        )
+      }
+    }
+    t.end()
+  })
+
+  await t.test('npm pack and install', (t) => {
+    const at = folder('npm')
+    const text = JSON.stringify({
+      name: 'packed',
+      version: '1.0.0',
+      files: ['lib'],
+      main: 'lib/a.js',
+    })
+    mkdirSync(join(at, 'p', 'lib'), { recursive: true })
+    writeFileSync(join(at, 'p', 'package.json'), text)
+    writeFileSync(join(at, 'p', 'lib', 'a.js'), 'module.exports = "it works"\n')
+    const npm = `npm --cache ${home}/npm --offline --no-audit --no-fund --no-update-notifier --silent`
+    sh(t, join(at, 'p'), `${npm} pack`)
+    mkdirSync(join(at, 'q'))
+    writeFileSync(join(at, 'q', 'package.json'), '{}')
+    sh(t, join(at, 'q'), `${npm} install ../p/packed-1.0.0.tgz`)
+    t.equal(sh(t, join(at, 'q'), `node -p 'require("packed")'`), 'it works\n')
+    t.end()
+  })
+
+  await t.test('four programs at once for ten seconds', async (t) => {
+    const at = folder('busy')
+    const running = [1, 2, 3, 4].map(async (seed) => {
+      const own = join(at, String(seed))
+      mkdirSync(own)
+      const child = spawn(process.execPath, [BUSY, own, String(seed), '10000'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      t.teardown(() => child.kill('SIGKILL'))
+      let text = ''
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      const [code] = (await once(child, 'close')) as [number | null]
+      t.equal(code, 0, `program ${String(seed)}`)
+      const { done, left } = JSON.parse(text) as { done: number; left: Record<string, string> }
+      t.ok(done > 100, `${String(done)} steps`)
+      return { own, left }
+    })
+    const ended = await Promise.all(running)
+    remount()
+    for (const { own, left } of ended) {
+      const seen = Object.keys(left).map((name) => [
+        name,
+        createHash('sha256')
+          .update(readFileSync(join(own, name)))
+          .digest('hex'),
+      ])
+      t.same(Object.fromEntries(seen), left)
+    }
+  })
+
+  drive.unmount()
+})
