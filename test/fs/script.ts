@@ -100,7 +100,7 @@ export function steps(C: number): fc.Arbitrary<Step[]> {
     },
     { weight: 2, arbitrary: fc.tuple(fc.constant('remount' as const)) },
   )
-  return fc.array(one, { minLength: 1, maxLength: 60, size: 'max' }) as fc.Arbitrary<Step[]>
+  return fc.array(one, { minLength: 1, maxLength: 60, size: 'max' })
 }
 
 interface Held {
