@@ -5,6 +5,7 @@ import { CofferError } from '../errors.js'
 import type { EncodedName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
+import { namesItsBlob, rescue } from './rescue.js'
 import { ZERO16 } from './sealed-object.js'
 import type { Inode } from './inode.js'
 import type { Tree } from './tree.js'
@@ -44,7 +45,8 @@ export function commit(
 ): void {
   const { body, parent } = inode
   if (body === null || parent === null) return
-  tree.ctx.backing.statFd(body.fd, stat)
+  if (!inode.pending && !namesItsBlob(tree, inode, parent)) rescue(tree, inode, parent)
+  tree.ctx.backing.statFd((inode.body ?? body).fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
   if (inode.pending) giveName(tree, inode, parent, mode, durable)
   else body.commit({ parentDirId: inode.dirId, name: inode.name }, mode, prevTag, durable)

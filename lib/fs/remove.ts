@@ -1,5 +1,6 @@
 // unlink and rmdir.
 
+import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
@@ -7,6 +8,7 @@ import { temporaryName } from './commit.js'
 import { backingName, blobPath, type Inode } from './inode.js'
 import { isDirectory, type Tree } from './tree.js'
 
+const { S_IFMT, S_IFREG } = constants
 const stat = emptyStat()
 
 /** Removes the tickets of a base, and a long name's sidecar when nothing needs it any more. */
@@ -15,7 +17,8 @@ export function removeCompanions(tree: Tree, parent: Inode, base: string): void 
   const directory = tree.directory(parent)
   const dirfd = tree.descriptor(parent)
   for (const file of directory.tickets.get(base) ?? []) {
-    if (backing.stat(dirfd, file, stat)) backing.unlink(dirfd, file)
+    const there = backing.stat(dirfd, file, stat)
+    if (there && (stat.mode & S_IFMT) === S_IFREG) backing.unlink(dirfd, file)
   }
   directory.tickets.delete(base)
   if (

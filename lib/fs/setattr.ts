@@ -108,13 +108,13 @@ function withBody(tree: Tree, inode: Inode, use: (body: FileBody) => void): void
     use(inode.body)
     return
   }
-  const body = (inode.body = openBody(tree, inode, true))
+  inode.body = openBody(tree, inode, true)
   try {
-    use(body)
-    if (body.dirty) commit(tree, inode)
+    use(inode.body)
+    if (inode.body.dirty) commit(tree, inode)
   } finally {
+    inode.body.close()
     inode.body = null
-    body.close()
   }
 }
 

@@ -146,6 +146,13 @@ export class Tree {
     return inode
   }
 
+  /** The inode's content lies in another blob from now on. */
+  moveToBlob(inode: Inode, ino: number): void {
+    if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
+    inode.ino = ino
+    this.#byIno.set(ino, inode)
+  }
+
   place(inode: Inode, parent: Inode, name: string, base: string, dirId: Uint8Array): void {
     if (inode === this.root) throw new BugError('the root has no place')
     inode.parent = parent

@@ -1,0 +1,63 @@
+// An open file whose name leads elsewhere now: the cloud has replaced, moved or deleted its blob. What
+// was written must not be lost, so the file goes on over a new blob, which is given a name of its own
+// with the next seal. FORMAT.md §6.
+
+import { CofferError } from '../errors.js'
+import { emptyStat } from '../store/backing.js'
+import { KIND_OF } from './attributes.js'
+import { FileBody } from './file-body.js'
+import { backingName, type Inode } from './inode.js'
+import type { Tree } from './tree.js'
+
+const COPY_BYTES = 1024 * 1024
+const stat = emptyStat()
+
+/** Does the inode's name still lead to the blob that is open? */
+export function namesItsBlob(tree: Tree, inode: Inode, parent: Inode): boolean {
+  tree.directory(parent)
+  return (
+    tree.ctx.backing.stat(tree.descriptor(parent), backingName(inode), stat) &&
+    stat.ino === inode.ino
+  )
+}
+
+/** Copies an open file, as it is now, to a blob without a name; the inode is pending again. */
+export function rescue(tree: Tree, inode: Inode, parent: Inode): void {
+  const { backing, log } = tree.ctx
+  const old = inode.body
+  if (old === null) return
+  backing.statFd(old.fd, stat)
+  const { mode, uid, gid } = stat
+  const fd = backing.createUnnamed(tree.descriptor(parent), mode & 0o7777)
+  if (fd < 0) throw new CofferError('EIO', 'the blob of an open file was replaced in the folder')
+  let body: FileBody
+  try {
+    backing.chmodFd(fd, mode & 0o7777)
+    backing.statFd(fd, stat)
+    if (stat.uid !== uid || stat.gid !== gid) backing.chownFd(fd, uid, gid)
+    body = FileBody.create(tree.ctx, KIND_OF[inode.extension], fd, old.mode)
+    copy(old, body)
+  } catch (error) {
+    backing.close(fd)
+    throw error
+  }
+  body.set.atime = old.set.atime
+  body.set.mtime = old.set.mtime
+  inode.body = body
+  old.close()
+  tree.moveToBlob(inode, stat.ino)
+  inode.pending = true
+  tree.directory(parent).pending.set(inode.name, inode)
+  const message =
+    'the blob of an open file was replaced in the vault folder; both versions are kept'
+  log({ level: 'warn', event: 'conflict', message, path: inode.name })
+}
+
+function copy(from: FileBody, to: FileBody): void {
+  const buffer = new Uint8Array(Math.min(COPY_BYTES, from.size))
+  for (let at = 0; at < from.size; at += buffer.length) {
+    const length = from.read(at, buffer.length, buffer, 0)
+    to.write(at, buffer, 0, length)
+  }
+  buffer.fill(0)
+}
