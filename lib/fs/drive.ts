@@ -13,6 +13,7 @@ import { attributes } from './attributes.js'
 import { commit } from './commit.js'
 import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
 import { create, mkdir, mknod, symlink } from './create.js'
+import { fallocate } from './fallocate.js'
 import type {
   AttributeChanges,
   Attributes,
@@ -62,6 +63,8 @@ export interface DriveCounters {
   damaged: { path: string; code: string }[]
 }
 
+/** Bytes that one call of copy_file_range copies at most, so that others are not kept waiting. */
+const COPY_MAX = 4 * 1024 * 1024
 /** Damaged objects that `status` names at most. */
 const DAMAGED_MAX = 50
 
@@ -72,6 +75,8 @@ export class Drive implements Filesystem {
   readonly #stat = emptyStat()
   readonly #damaged = new Map<string, string>()
   #nextDirectory = 1
+  /** plaintext on its way from file to file; nobody keeps it */
+  #copied: Uint8Array | null = null
 
   constructor(options: DriveOptions) {
     const { engine, vaultId, body, random, portable = false, clock = Date.now } = options
@@ -91,6 +96,7 @@ export class Drive implements Filesystem {
       readOnly: options.readOnly || !backing.writable,
       log: options.log,
       pool: new ChunkPool(layout.chunkSize),
+      ahead: new Map(),
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
     this.#tree = new Tree(ctx, new VaultFolder(backing, options.vaultPath, clock))
@@ -279,6 +285,39 @@ export class Drive implements Filesystem {
       return length
     } catch (error) {
       throw this.#report(error, inode)
+    }
+  }
+
+  fallocate(fh: number, mode: number, offset: number, length: number): void {
+    const inode = this.#files.inode(fh)
+    this.#told(inode, () => {
+      this.#files.change(inode, (body) => {
+        fallocate(body, mode, offset, length)
+      })
+    })
+  }
+
+  lseek(fh: number, offset: number, whence: number): number {
+    const inode = this.#files.inode(fh)
+    return this.#told(inode, () => this.#files.seek(inode, offset, whence))
+  }
+
+  copyFileRange(
+    from: number,
+    offset: number,
+    to: number,
+    toOffset: number,
+    length: number,
+  ): number {
+    this.#files.inode(to)
+    const wanted = Math.min(length, COPY_MAX)
+    this.#copied ??= new Uint8Array(COPY_MAX)
+    const read = this.read(from, offset, wanted, this.#copied, 0)
+    try {
+      if (read > 0) this.write(to, toOffset, this.#copied, 0, read, false)
+      return read
+    } finally {
+      this.#copied.fill(0, 0, read)
     }
   }
 

@@ -112,6 +112,12 @@ export interface Filesystem {
     length: number,
     killPriv: boolean,
   ): number
+  /** mode: FALLOC_FL_KEEP_SIZE 1, PUNCH_HOLE 2, ZERO_RANGE 16, as in fallocate(2) on Linux */
+  fallocate(fh: number, mode: number, offset: number, length: number): void
+  /** whence: SEEK_DATA 3, SEEK_HOLE 4, as in lseek(2) on Linux. ENXIO from the end of the file on. */
+  lseek(fh: number, offset: number, whence: number): number
+  /** Bytes copied: perhaps fewer than `length`, 0 only at the end of `from`. */
+  copyFileRange(from: number, offset: number, to: number, toOffset: number, length: number): number
   /** One close(2). What cannot be stored is told here. */
   flush(fh: number): void
   fsync(fh: number, dataOnly: boolean): void

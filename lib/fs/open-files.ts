@@ -13,6 +13,9 @@ import { isDirectory, type Tree } from './tree.js'
 
 const { O_RDONLY, O_TRUNC } = constants
 const O_ACCMODE = 3
+/** lseek(2), as on Linux */
+const SEEK_DATA = 3
+const SEEK_HOLE = 4
 const TEND_EVERY_MS = 500
 const stat = emptyStat()
 
@@ -78,10 +81,24 @@ export class OpenFiles {
     length: number,
     killPriv: boolean,
   ): void {
+    this.change(inode, (body) => {
+      if (killPriv) killPrivileges(this.#tree, inode)
+      body.write(offset, from, at, length)
+    })
+  }
+
+  /** Changes the content, and seals where it is time to. */
+  change(inode: Inode, act: (body: FileBody) => void): void {
     const body = this.#body(inode)
-    if (killPriv) killPrivileges(this.#tree, inode)
-    body.write(offset, from, at, length)
+    act(body)
     if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
+  }
+
+  seek(inode: Inode, offset: number, whence: number): number {
+    const body = this.#body(inode)
+    if (whence === SEEK_DATA) return body.nextData(offset)
+    if (whence === SEEK_HOLE) return body.nextHole(offset)
+    throw new CofferError('EINVAL', 'a position is found by data or hole')
   }
 
   #body(inode: Inode): FileBody {

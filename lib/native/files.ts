@@ -17,7 +17,9 @@ const AT_REMOVEDIR = 0x200
 const AT_EMPTY_PATH = 0x1000
 const STATX_BASIC_STATS = 0x7ff
 const FALLOC_FL_KEEP_SIZE = 1
+const FALLOC_FL_PUNCH_HOLE = 2
 const SEEK_DATA = 3
+const SEEK_HOLE = 4
 const UTIME_OMIT = 0x3ffffffe
 const UTIME_NOW = 0x3fffffff
 const ENOENT = 2
@@ -273,6 +275,14 @@ export function nextData(fd: number, at: number): number {
   const found = c.lseek(fd, at, SEEK_DATA)
   if (found >= 0) return found
   return lastErrno() === ENXIO ? Infinity : at
+}
+/** Offset of the first byte from `at` on that is in a hole, Infinity where there is none. */
+export function nextHole(fd: number, at: number): number {
+  const found = c.lseek(fd, at, SEEK_HOLE)
+  return found >= 0 ? found : Infinity
+}
+export const punchFd = (fd: number, at: number, length: number): void => {
+  check(c.fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length), 'fallocate')
 }
 export const fsyncFd = (fd: number): void => {
   check(c.fsync(fd), 'fsync')

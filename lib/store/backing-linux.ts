@@ -1,6 +1,6 @@
 // The backing tree by Linux system calls.
 
-import { constants, readdirSync } from 'node:fs'
+import { constants, readdirSync, statfsSync } from 'node:fs'
 import * as files from '../native/files.js'
 import type { Backing } from './backing.js'
 
@@ -30,8 +30,14 @@ export const linuxBacking: Backing = {
   write: files.writeAt,
   truncate: files.truncateFd,
   nextData: files.nextData,
+  nextHole: files.nextHole,
+  punch: files.punchFd,
   reserve: (fd, position, length) => {
     files.reserveFd(fd, position, length)
+  },
+  free: (fd) => {
+    const { blocks, bfree, bsize } = statfsSync(`/proc/self/fd/${String(fd)}`)
+    return blocks === 0 ? Infinity : bfree * bsize
   },
   datasync: files.fdatasyncFd,
   sync: files.fsyncFd,

@@ -44,8 +44,10 @@ export class PortableBacking implements Backing {
   readonly openWrite = readOnly
   readonly write = readOnly
   readonly truncate = readOnly
-  readonly nextData = readOnly
+  readonly nextHole = readOnly
+  readonly punch = readOnly
   readonly reserve = readOnly
+  readonly free = readOnly
   readonly datasync = readOnly
   readonly sync = readOnly
   readonly mkdir = readOnly
@@ -118,6 +120,11 @@ export class PortableBacking implements Backing {
       done += n
     }
     return done
+  }
+
+  /** No holes are known here. */
+  nextData(_fd: number, position: number): number {
+    return position
   }
 
   #add(path: string): number {

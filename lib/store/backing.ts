@@ -38,8 +38,14 @@ export interface Backing {
   truncate(fd: number, length: number): void
   /** First offset from `position` on that is in no hole; Infinity where there is none. */
   nextData(fd: number, position: number): number
+  /** First offset from `position` on that is in a hole; the end of the file is one. */
+  nextHole(fd: number, position: number): number
+  /** Makes a hole of a range inside the file. */
+  punch(fd: number, position: number, length: number): void
   /** Takes blocks for a range beyond what is allocated; ENOSPC where there are none. */
   reserve(fd: number, position: number, length: number): void
+  /** Bytes that the file system has free, Infinity where it does not say. */
+  free(fd: number): number
   datasync(fd: number): void
   sync(fd: number): void
   syncFileSystem(dirfd: number): void

@@ -240,6 +240,20 @@ export class MemoryFilesystem implements Filesystem {
     return length
   }
 
+  fallocate(): void {
+    throw new CofferError('EOPNOTSUPP', 'memory has no blocks')
+  }
+
+  lseek(fh: number, offset: number, whence: number): number {
+    const { size } = this.#opened(fh).attributes
+    if (offset >= size) throw new CofferError('ENXIO', 'beyond the end')
+    return whence === 4 ? size : offset
+  }
+
+  copyFileRange(): number {
+    throw new CofferError('ENOSYS', 'the kernel copies')
+  }
+
   flush(fh: number): void {
     this.#opened(fh)
   }

@@ -26,9 +26,6 @@ const { ENOSYS, EIO } = constants.errno
 
 const nothing: Handler = () => 0
 const silent: Handler = () => NO_REPLY
-const unsupported: Handler = () => {
-  throw new CofferError('EOPNOTSUPP', 'not supported')
-}
 
 /** An opcode without a row is ENOSYS, after which the kernel stops asking where it can. */
 const HANDLERS = new Map<number, Handler>([
@@ -64,7 +61,9 @@ const HANDLERS = new Map<number, Handler>([
   // by the time it is read, the request that it means has been answered
   [OPCODE.INTERRUPT, silent],
   [OPCODE.NOTIFY_REPLY, silent],
-  [OPCODE.FALLOCATE, unsupported],
+  [OPCODE.FALLOCATE, files.fallocate],
+  [OPCODE.LSEEK, files.lseek],
+  [OPCODE.COPY_FILE_RANGE, files.copyFileRange],
 ])
 
 const table: (Handler | undefined)[] = Array.from({ length: 64 }, (_, opcode) =>

@@ -10,6 +10,7 @@ import {
   ENTRY_OUT,
   FOPEN_KEEP_CACHE,
   IN_HEADER,
+  LSEEK_OUT,
   MAX_IO,
   OPEN_OUT,
   OUT_HEADER,
@@ -102,6 +103,11 @@ export class Reply {
     this.u32(WRITE_OUT.size_, length)
     this.u32(WRITE_OUT.padding, 0)
     return WRITE_OUT.size
+  }
+
+  found(offset: number): number {
+    this.u64(LSEEK_OUT.offset, offset)
+    return LSEEK_OUT.size
   }
 
   statfs(statfs: Statfs): number {
