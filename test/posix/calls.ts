@@ -72,6 +72,36 @@ export const flock = (fd: number, how: number): void => {
   check(call('int flock(int fd, int how)')(fd, how), 'flock')
 }
 
+export const fallocate = (fd: number, mode: number, offset: number, length: number): void => {
+  const f = call('int fallocate(int fd, int mode, int64_t offset, int64_t length)')
+  check(f(fd, mode, offset, length), 'fallocate')
+}
+
+export const SEEK_DATA = 3
+export const SEEK_HOLE = 4
+export const seek = (fd: number, whence: number, offset: number): number =>
+  check(call('int64_t lseek(int fd, int64_t offset, int whence)')(fd, offset, whence), 'lseek')
+
+/** copy_file_range(2) once. */
+export function copyRange(
+  from: number,
+  offset: number,
+  to: number,
+  toOffset: number,
+  length: number,
+): number {
+  const places = Buffer.from(new ArrayBuffer(16))
+  places.writeBigInt64LE(BigInt(offset), 0)
+  places.writeBigInt64LE(BigInt(toOffset), 8)
+  const at = addressOf(places)
+  return check(
+    call(
+      'int64_t copy_file_range(int from, uintptr_t a, int to, uintptr_t b, size_t n, uint32_t flags)',
+    )(from, at, to, at + 8, length, 0),
+    'copy_file_range',
+  )
+}
+
 export function withUmask<T>(mask: number, act: () => T): T {
   const before = process.umask(mask)
   try {
