@@ -104,10 +104,10 @@ function run(t: Test, kind: 'tmpfs' | 'ext4'): void {
   const before = free()
   const reserved = openSync(at('reserved'), 'w+')
   writeSync(reserved, kept.subarray(0, 100_000))
-  for (const [mode, size] of [0, 1, 16].flatMap((mode) => [
+  for (const [mode, size] of [0, 1, 16].flatMap((mode): [number, number][] => [
     [mode, 100 * MiB],
     [mode, before + 3 * MiB],
-  ]) as [number, number][]) {
+  ])) {
     t.equal(
       errorOf(() => {
         fallocate(reserved, mode, 0, size)
