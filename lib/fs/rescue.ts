@@ -30,7 +30,7 @@ export function rescue(tree: Tree, inode: Inode, parent: Inode): void {
   const { mode, uid, gid } = stat
   const fd = backing.createUnnamed(tree.descriptor(parent), mode & 0o7777)
   if (fd < 0) throw new CofferError('EIO', 'the blob of an open file was replaced in the folder')
-  let body: FileBody
+  let body: FileBody | null = null
   try {
     backing.chmodFd(fd, mode & 0o7777)
     backing.statFd(fd, stat)
@@ -38,7 +38,8 @@ export function rescue(tree: Tree, inode: Inode, parent: Inode): void {
     body = FileBody.create(tree.ctx, KIND_OF[inode.extension], fd, old.mode)
     copy(old, body)
   } catch (error) {
-    backing.close(fd)
+    if (body === null) backing.close(fd)
+    else body.close()
     throw error
   }
   body.set.atime = old.set.atime
@@ -55,9 +56,20 @@ export function rescue(tree: Tree, inode: Inode, parent: Inode): void {
 
 function copy(from: FileBody, to: FileBody): void {
   const buffer = new Uint8Array(Math.min(COPY_BYTES, from.size))
-  for (let at = 0; at < from.size; at += buffer.length) {
-    const length = from.read(at, buffer.length, buffer, 0)
+  for (let at = data(from, 0); at < from.size; at = data(from, at)) {
+    const length = from.read(at, Math.min(buffer.length, from.nextHole(at) - at), buffer, 0)
     to.write(at, buffer, 0, length)
+    at += length
   }
+  if (to.size < from.size) to.truncate(from.size)
   buffer.fill(0)
+}
+
+function data(body: FileBody, from: number): number {
+  try {
+    return body.nextData(from)
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'ENXIO') return body.size
+    throw error
+  }
 }

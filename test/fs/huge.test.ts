@@ -74,3 +74,39 @@ t.test('holes of any place and length are cut right', async (t) => {
   }
   session.close()
 })
+
+t.test('a file of 8 TiB that is checked whole, erased in part', async (t) => {
+  const vault = new TestVault(12, 2 ** 50)
+  t.teardown(() => {
+    vault.remove()
+  })
+  const session = vault.open()
+  const size = 2 ** 43 - 2 ** 33
+  const started = performance.now()
+  let file = session.create('/f')
+  file.truncate(size)
+  file.sync()
+  file.write(size / 2 + 5, there)
+  file.write(size / 4, Buffer.alloc(10 * 4096, 'x'))
+  file.sync()
+  t.same(file.data(), [
+    // where the file ended before it grew
+    [0, 4096],
+    [size / 4, size / 4 + 10 * 4096],
+    [size / 2, size / 2 + 4096],
+  ])
+  file.fallocate(3, 0, size / 3)
+  for (const when of ['now', 'after the next open']) {
+    t.same(file.data(), [[size / 2, size / 2 + 4096]], `holes ${when}`)
+    t.same(file.read(size / 2 + 4, 7), Buffer.from('\0there\0'), when)
+    file.close()
+    file = session.open('/f')
+  }
+  file.truncate(size / 2 + 8)
+  file.fallocate(3, size / 2, 6)
+  file.truncate(0)
+  file.close()
+  t.ok(performance.now() - started < 5000, 'in no time')
+  session.close()
+  t.equal(vault.judge().get('/f')!.problem, null)
+})
