@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { needs, type Need } from '../needs.js'
 import { Folder } from './folder.js'
+import { rows as attributes } from './rows/attributes.js'
 import { rows as content } from './rows/content.js'
 import { rows as directories } from './rows/directories.js'
 import { rows as links } from './rows/links.js'
@@ -40,6 +41,7 @@ export const behaviours: Record<string, readonly Row[]> = {
   modes,
   owners,
   permission,
+  attributes,
   'setting times': settingTimes,
   'moving times': movingTimes,
 }
