@@ -46,6 +46,7 @@ const TABLE = {
   OBJECT_FOREIGN: row('EIO', 26),
   OBJECT_MISPLACED: row('EIO', 26),
   CHUNK_DAMAGED: row('EIO', 26),
+  XATTR_DAMAGED: row('EIO', 26),
   DIRECTORY_META: row('EIO', 26),
   VAULT_GONE: row('EIO', 25, 'bring the vault folder back; the drive then goes on'),
   // the system's own
@@ -82,6 +83,8 @@ const TABLE = {
   EAGAIN: posix('EAGAIN'),
   EINTR: posix('EINTR'),
   ENXIO: posix('ENXIO'),
+  ENODATA: posix('ENODATA'),
+  E2BIG: posix('E2BIG'),
 } as const satisfies Record<string, Row>
 
 export type ErrorCode = keyof typeof TABLE

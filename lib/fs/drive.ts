@@ -33,6 +33,7 @@ import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
 import { setattr } from './setattr.js'
 import { Tree } from './tree.js'
+import { getxattr, listxattr, removexattr, setxattr } from './xattr.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
 
@@ -381,6 +382,32 @@ export class Drive implements Filesystem {
     const inode = this.#tree.inode(nodeid)
     for (const pending of [...(inode.directory?.pending.values() ?? [])]) this.#files.fsync(pending)
     this.#tree.ctx.backing.sync(this.#tree.descriptor(inode))
+  }
+
+  getxattr(nodeid: number, name: string): Uint8Array {
+    const inode = this.#tree.inode(nodeid)
+    return this.#told(inode, () => getxattr(this.#tree, inode, name))
+  }
+
+  setxattr(nodeid: number, name: string, value: Uint8Array, flags: number): void {
+    this.#assertWritable()
+    const inode = this.#tree.inode(nodeid)
+    this.#told(inode, () => {
+      setxattr(this.#tree, inode, name, value, flags)
+    })
+  }
+
+  listxattr(nodeid: number): string[] {
+    const inode = this.#tree.inode(nodeid)
+    return this.#told(inode, () => listxattr(this.#tree, inode))
+  }
+
+  removexattr(nodeid: number, name: string): void {
+    this.#assertWritable()
+    const inode = this.#tree.inode(nodeid)
+    this.#told(inode, () => {
+      removexattr(this.#tree, inode, name)
+    })
   }
 
   statfs(out: Statfs): void {

@@ -67,6 +67,8 @@ export class FileBody {
   readonly set: { atime: FileTime; mtime: FileTime } = { atime: 'omit', mtime: 'omit' }
   /** wall clock of the last change, milliseconds */
   changedAt = 0
+  /** extended attributes that may not be on the disk yet */
+  attributesChanged = false
   /** bytes beyond the sealed length that nobody vouches for: readable, never written over */
   unsealedTail = false
   readonly #ctx: Context

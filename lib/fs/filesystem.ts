@@ -130,6 +130,12 @@ export interface Filesystem {
   readdir(fh: number, cookie: number, emit: EmitEntry): void
   releasedir(fh: number): void
   fsyncdir(nodeid: number): void
+  /** Extended attributes that applications set, by a name without a namespace. Throws ENODATA. */
+  getxattr(nodeid: number, name: string): Uint8Array
+  /** flags: XATTR_CREATE 1, XATTR_REPLACE 2, as in setxattr(2) */
+  setxattr(nodeid: number, name: string, value: Uint8Array, flags: number): void
+  listxattr(nodeid: number): string[]
+  removexattr(nodeid: number, name: string): void
   statfs(out: Statfs): void
   /** Runs what is due (seals of files that stay open); milliseconds until the next, or Infinity. */
   tend(): number

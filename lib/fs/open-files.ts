@@ -112,8 +112,10 @@ export class OpenFiles {
 
   fsync(inode: Inode): void {
     const body = this.#body(inode)
-    if (body.dirty) commit(this.#tree, inode, true)
-    else this.#tree.ctx.backing.sync(body.fd)
+    const { dirty } = body
+    if (dirty) commit(this.#tree, inode, true)
+    if (!dirty || body.attributesChanged) this.#tree.ctx.backing.sync(body.fd)
+    body.attributesChanged = false
   }
 
   release(fh: number): void {

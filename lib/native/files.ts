@@ -26,6 +26,9 @@ const ENOENT = 2
 const EINTR = 4
 const ENXIO = 6
 const EPERM = 1
+const ENODATA = 61
+/** of a value, and of a list of names */
+const XATTR_SIZE_MAX = 65536
 
 const c = calls({
   openat: 'int openat(int dirfd, const char *path, int flags, uint32_t mode)',
@@ -49,6 +52,10 @@ const c = calls({
   fdatasync: 'int fdatasync(int fd)',
   fallocate: 'int fallocate(int fd, int mode, int64_t at, int64_t length)',
   syncfs: 'int syncfs(int fd)',
+  fgetxattr: 'int64_t fgetxattr(int fd, const char *name, uintptr_t value, size_t size)',
+  fsetxattr: 'int fsetxattr(int fd, const char *name, uintptr_t value, size_t size, int flags)',
+  flistxattr: 'int64_t flistxattr(int fd, uintptr_t list, size_t size)',
+  fremovexattr: 'int fremovexattr(int fd, const char *name)',
 })
 
 /** What statx(2) says, in a form that is filled again and again. */
@@ -304,4 +311,34 @@ export function reserveFd(fd: number, at: number, length: number): boolean {
   const errno = lastErrno()
   if (errno === EOPNOTSUPP || errno === ENOSYS) return false
   throw systemError(errno, 'fallocate')
+}
+
+const xattrBuffer = Buffer.from(new ArrayBuffer(XATTR_SIZE_MAX))
+
+/** A copy of the value, or null where there is no such attribute. */
+export function getXattrFd(fd: number, name: string): Uint8Array | null {
+  const n = c.fgetxattr(fd, name, addressOf(xattrBuffer), XATTR_SIZE_MAX)
+  if (n >= 0) return new Uint8Array(xattrBuffer.subarray(0, n))
+  const errno = lastErrno()
+  if (errno === ENODATA) return null
+  throw systemError(errno, 'fgetxattr')
+}
+
+/** flags as in setxattr(2) */
+export const setXattrFd = (fd: number, name: string, value: Uint8Array, flags: number): void => {
+  check(c.fsetxattr(fd, name, addressOf(value), value.length, flags), 'fsetxattr')
+}
+
+/** Names that are ASCII come as they are, others as Latin-1. None where the file system has none. */
+export function listXattrFd(fd: number): string[] {
+  const n = c.flistxattr(fd, addressOf(xattrBuffer), XATTR_SIZE_MAX)
+  if (n > 0) return xattrBuffer.toString('latin1', 0, n - 1).split('\0')
+  if (n === 0) return []
+  const errno = lastErrno()
+  if (errno === EOPNOTSUPP) return []
+  throw systemError(errno, 'flistxattr')
+}
+
+export const removeXattrFd = (fd: number, name: string): void => {
+  check(c.fremovexattr(fd, name), 'fremovexattr')
 }

@@ -54,4 +54,8 @@ export const linuxBacking: Backing = {
   chownFd: files.chownFd,
   utimes: files.utimesAt,
   utimesFd: files.utimesFd,
+  getXattr: files.getXattrFd,
+  setXattr: files.setXattrFd,
+  listXattr: files.listXattrFd,
+  removeXattr: files.removeXattrFd,
 }

@@ -60,6 +60,17 @@ export class PortableBacking implements Backing {
   readonly chownFd = readOnly
   readonly utimes = readOnly
   readonly utimesFd = readOnly
+  readonly setXattr = readOnly
+  readonly removeXattr = readOnly
+
+  /** `node:fs` has no extended attributes: none are seen. */
+  getXattr(): null {
+    return null
+  }
+
+  listXattr(): string[] {
+    return []
+  }
 
   syncFileSystem(): void {
     // nothing was written

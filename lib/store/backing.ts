@@ -59,6 +59,12 @@ export interface Backing {
   chownFd(fd: number, uid: number, gid: number): void
   utimes(dirfd: number, name: string, atime: FileTime, mtime: FileTime): void
   utimesFd(fd: number, atime: FileTime, mtime: FileTime): void
+  /** Extended attributes by descriptor, of a directory too, whatever it was opened for. */
+  getXattr(fd: number, name: string): Uint8Array | null
+  /** flags as in setxattr(2) */
+  setXattr(fd: number, name: string, value: Uint8Array, flags: number): void
+  listXattr(fd: number): string[]
+  removeXattr(fd: number, name: string): void
 }
 
 /** `portable`: the reading-only one even where Linux calls are at hand. */

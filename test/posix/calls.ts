@@ -153,3 +153,61 @@ export function timesOf(what: string | number): Times {
     out.readBigInt64LE(at) * 1_000_000_000n + BigInt(out.readUInt32LE(at + 8))
   return { atime: time(64), mtime: time(112), ctime: time(96) }
 }
+
+export const XATTR_CREATE = 1
+export const XATTR_REPLACE = 2
+const SETXATTR = 'const char *name, uintptr_t value, size_t size, int flags)'
+
+/** By path, never through a link, or by descriptor; the value as Latin-1. */
+export function setXattr(what: string | number, name: string, value: string, flags = 0): void {
+  const from = Buffer.from(new ArrayBuffer(Math.max(value.length, 1)))
+  from.write(value, 'latin1')
+  const result =
+    typeof what === 'number'
+      ? call(`int fsetxattr(int fd, ${SETXATTR}`)(what, name, addressOf(from), value.length, flags)
+      : call(`int lsetxattr(const char *path, ${SETXATTR}`)(
+          what,
+          name,
+          addressOf(from),
+          value.length,
+          flags,
+        )
+  check(result, 'setxattr')
+}
+
+const GETXATTR = 'const char *name, uintptr_t value, size_t size)'
+
+/** `room` 0 asks for the size alone, and gives that many spaces. */
+export function getXattr(what: string | number, name: string, room = 65536): string {
+  const into = Buffer.from(new ArrayBuffer(Math.max(room, 1)))
+  const n =
+    typeof what === 'number'
+      ? call(`int64_t fgetxattr(int fd, ${GETXATTR}`)(what, name, addressOf(into), room)
+      : call(`int64_t lgetxattr(const char *path, ${GETXATTR}`)(what, name, addressOf(into), room)
+  check(n, 'getxattr')
+  return room === 0 ? ' '.repeat(n) : into.toString('latin1', 0, n)
+}
+
+/** Sorted names that begin with "user.". */
+export function listXattr(what: string | number, room = 65536): string[] {
+  const into = Buffer.from(new ArrayBuffer(room))
+  const n =
+    typeof what === 'number'
+      ? call('int64_t flistxattr(int fd, uintptr_t list, size_t size)')(what, addressOf(into), room)
+      : call('int64_t llistxattr(const char *path, uintptr_t list, size_t size)')(
+          what,
+          addressOf(into),
+          room,
+        )
+  check(n, 'listxattr')
+  const names = into.toString('utf8', 0, n).split('\0')
+  return names.filter((name) => name.startsWith('user.')).sort()
+}
+
+export function removeXattr(what: string | number, name: string): void {
+  const result =
+    typeof what === 'number'
+      ? call('int fremovexattr(int fd, const char *name)')(what, name)
+      : call('int lremovexattr(const char *path, const char *name)')(what, name)
+  check(result, 'removexattr')
+}

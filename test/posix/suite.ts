@@ -10,6 +10,7 @@ import type { Test } from 'tap'
 import { needs, type Need } from '../needs.js'
 import { Folder } from './folder.js'
 import { rows as allocating } from './rows/allocating.js'
+import { rows as attributes } from './rows/attributes.js'
 import { rows as content } from './rows/content.js'
 import { rows as directories } from './rows/directories.js'
 import { rows as links } from './rows/links.js'
@@ -42,6 +43,7 @@ export const behaviours: Record<string, readonly Row[]> = {
   modes,
   owners,
   permission,
+  attributes,
   'setting times': settingTimes,
   'moving times': movingTimes,
 }

@@ -21,6 +21,7 @@ import * as names from './name-requests.js'
 import type { Reply } from './reply.js'
 import type { Request } from './request.js'
 import { OPCODE } from './wire.js'
+import * as xattrs from './xattr-requests.js'
 
 const { ENOSYS, EIO } = constants.errno
 
@@ -56,6 +57,10 @@ const HANDLERS = new Map<number, Handler>([
   [OPCODE.READDIRPLUS, directories.readdirplus],
   [OPCODE.RELEASEDIR, directories.releasedir],
   [OPCODE.FSYNCDIR, directories.fsyncdir],
+  [OPCODE.SETXATTR, xattrs.setxattr],
+  [OPCODE.GETXATTR, xattrs.getxattr],
+  [OPCODE.LISTXATTR, xattrs.listxattr],
+  [OPCODE.REMOVEXATTR, xattrs.removexattr],
   [OPCODE.INIT, init],
   [OPCODE.DESTROY, nothing],
   // by the time it is read, the request that it means has been answered
