@@ -48,6 +48,8 @@ export interface DriveOptions {
   log: Log
   random: Random
   clock?: Clock
+  /** refuses a vault that another drive of this machine has open */
+  lock?: boolean
   /** only reading, by `node:fs` alone */
   portable?: boolean
 }
@@ -100,7 +102,9 @@ export class Drive implements Filesystem {
       ahead: new Map(),
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
-    this.#tree = new Tree(ctx, new VaultFolder(backing, options.vaultPath, clock))
+    const folder = new VaultFolder(backing, options.vaultPath, clock)
+    if (options.lock === true) folder.lock()
+    this.#tree = new Tree(ctx, folder)
     this.#files = new OpenFiles(this.#tree)
   }
 
@@ -428,7 +432,10 @@ export class Drive implements Filesystem {
   sync(): void {
     const { ctx, folder } = this.#tree
     const first = this.#files.sync((error, inode) => this.#report(error, inode))
-    if (!ctx.readOnly) ctx.backing.syncFileSystem(folder.rootFd)
+    if (!ctx.readOnly) {
+      folder.assertPresent()
+      ctx.backing.syncFileSystem(folder.rootFd)
+    }
     if (first !== null) throw first as Error
   }
 

@@ -112,6 +112,7 @@ export class FileBody {
     stat: FileStat,
     writable: boolean,
     place: (object: SealedObject) => number,
+    truncating = false,
   ): FileBody {
     const { backing, layout, body: vault, log } = ctx
     const header = new Uint8Array(HEADER_SIZE)
@@ -129,28 +130,31 @@ export class FileBody {
       const { seal } = object
       if (seal === null) throw new CofferError('OBJECT_DAMAGED', 'no seal')
       const seqFloor = place(object)
-      const plain = layout.plainSize(stat.size)
-      if (plain === null || plain < seal.length) {
-        throw new CofferError(
-          'OBJECT_TRUNCATED',
-          `the blob is cut short: ${String(layout.shownSize(stat.size))} of ${String(seal.length)} bytes are there`,
-        )
-      }
-      const strict = seal.length <= vault.policy.strictMax || vault.policy.integrity === 'full'
-      if (plain > seal.length && strict) {
-        throw new CofferError('OBJECT_DAMAGED', 'the blob is longer than its seal says')
-      }
       const body = new FileBody(ctx, object, fd, writable, seal.mode)
       body.seqFloor = seqFloor
-      body.size = plain
-      body.#records.adopt(plain, seal.acc, seal.absent, seal.chunkWrites)
-      if (plain > seal.length) {
+      const { length, acc, absent, chunkWrites } = seal
+      if (truncating) {
+        body.#records.adopt(length, acc, absent, chunkWrites)
+        body.size = length
+        return body
+      }
+      const strict = length <= vault.policy.strictMax || vault.policy.integrity === 'full'
+      const exact = layout.plainSize(stat.size)
+      const there = layout.shownSize(stat.size)
+      if (there < length) {
+        const message = `the blob is cut short: ${String(there)} of ${String(length)} bytes are there`
+        throw new CofferError('OBJECT_TRUNCATED', message)
+      }
+      if (strict && exact !== length) {
+        const message = `the blob is longer than its seal of ${String(length)} bytes: its writer did not come to seal it`
+        throw new CofferError('OBJECT_UNSEALED', message)
+      }
+      body.size = there
+      body.#records.adopt(there, acc, absent, chunkWrites, exact !== null)
+      if (exact !== length) {
         body.unsealedTail = true
-        log({
-          level: 'warn',
-          event: 'unsealed-tail',
-          message: `${String(plain - seal.length)} bytes lie beyond the seal`,
-        })
+        const message = `${String(there - length)} bytes lie beyond the seal: their writer did not come to seal them`
+        log({ level: 'warn', event: 'unsealed-tail', message })
       }
       if (strict) body.#records.verifyAll(fd)
       return body
@@ -357,7 +361,7 @@ export class FileBody {
       else this.#keepOldTail(last, size, size)
       // the system says EFBIG here, before anything has changed
       if (last > this.#records.full) backing.truncate(this.fd, layout.backingSize(size))
-    } else if (size < this.size) {
+    } else if (size < this.size || size === 0) {
       const kept = size - last * chunkSize
       if (kept > 0) {
         const chunk = this.#load(last)

@@ -47,11 +47,12 @@ export class OpenFiles {
   open(inode: Inode, flags: number): Opened {
     if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
     const writing = opensToWrite(flags)
+    const truncating = (flags & O_TRUNC) !== 0
     try {
-      inode.body ??= openBody(this.#tree, inode, writing)
+      inode.body ??= openBody(this.#tree, inode, writing, truncating)
       this.#open.add(inode)
       if (writing) makeWritable(this.#tree, inode)
-      if ((flags & O_TRUNC) !== 0) inode.body.truncate(0)
+      if (truncating) inode.body.truncate(0)
     } catch (error) {
       if (inode.opens === 0) this.#close(inode)
       throw error

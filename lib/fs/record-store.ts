@@ -54,14 +54,23 @@ export class RecordStore {
     this.#strictLast = integrity === 'full' ? Infinity : ctx.layout.lastChunk(strictMax)
   }
 
-  /** Takes over a blob of `plainSize` bytes as its seal describes it. */
-  adopt(plainSize: number, acc: Uint8Array, absent: number, chunkWrites: number): void {
+  /**
+   * Takes over a blob of `plainSize` bytes as its seal describes it. `ended`: its short last record is
+   * there; a writer that was killed leaves full ones only.
+   */
+  adopt(
+    plainSize: number,
+    acc: Uint8Array,
+    absent: number,
+    chunkWrites: number,
+    ended = true,
+  ): void {
     const { layout } = this.#ctx
     this.acc.set(acc)
     this.absent = absent
     this.chunkWrites = chunkWrites
-    this.full = layout.lastChunk(plainSize)
-    this.tail = plainSize - this.full * layout.chunkSize
+    this.full = layout.lastChunk(plainSize) + (ended ? 0 : 1)
+    this.tail = ended ? plainSize - this.full * layout.chunkSize : -1
     this.#forgetReserved()
     this.pairs = null
   }

@@ -102,13 +102,18 @@ function chown(tree: Tree, inode: Inode, { uid = KEEP_ID, gid = KEEP_ID }: Attri
 }
 
 /** Lends the inode's body, opened for writing for the moment where nobody has it open. */
-function withBody(tree: Tree, inode: Inode, use: (body: FileBody) => void): void {
+function withBody(
+  tree: Tree,
+  inode: Inode,
+  truncating: boolean,
+  use: (body: FileBody) => void,
+): void {
   if (inode.body !== null) {
     makeWritable(tree, inode)
     use(inode.body)
     return
   }
-  inode.body = openBody(tree, inode, true)
+  inode.body = openBody(tree, inode, true, truncating)
   try {
     use(inode.body)
     if (inode.body.dirty) commit(tree, inode)
@@ -121,7 +126,7 @@ function withBody(tree: Tree, inode: Inode, use: (body: FileBody) => void): void
 export function truncate(tree: Tree, inode: Inode, size: number): void {
   if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
   if (inode.extension !== '.cff') throw new CofferError('EINVAL', 'not a regular file')
-  withBody(tree, inode, (body) => {
+  withBody(tree, inode, size === 0, (body) => {
     body.truncate(size)
   })
 }

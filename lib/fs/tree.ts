@@ -155,7 +155,11 @@ export class Tree {
 
   place(inode: Inode, parent: Inode, name: string, base: string, dirId: Uint8Array): void {
     if (inode === this.root) throw new BugError('the root has no place')
-    inode.parent = parent
+    if (inode.parent !== parent) {
+      parent.children++
+      this.#leaveParent(inode)
+      inode.parent = parent
+    }
     inode.name = name
     inode.base = base
     inode.dirId = dirId
@@ -166,7 +170,7 @@ export class Tree {
   /** The blob has lost its name; open handles go on. */
   unlinked(inode: Inode): void {
     inode.parent?.directory?.pending.delete(inode.name)
-    inode.parent = null
+    this.#leaveParent(inode)
     inode.pending = false
     inode.directory = null
     this.#descriptors.delete(inode)
@@ -182,10 +186,19 @@ export class Tree {
   /** Forgets an inode that neither the kernel nor a handle knows. */
   #drop(inode: Inode): void {
     if (inode.lookups > 0 || inode.opens > 0 || inode.pending || inode === this.root) return
-    if (inode.directory !== null && inode.directory.pending.size > 0) return
+    if (inode.children > 0) return
     this.#byNodeid.delete(inode.nodeid)
     if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
     this.#descriptors.delete(inode)
+    this.#leaveParent(inode)
+  }
+
+  #leaveParent(inode: Inode): void {
+    const { parent } = inode
+    if (parent === null) return
+    inode.parent = null
+    parent.children--
+    this.#drop(parent)
   }
 
   closed(inode: Inode): void {

@@ -48,6 +48,7 @@ const c = calls({
   pwrite: 'int64_t pwrite(int fd, uintptr_t buf, size_t n, int64_t at)',
   ftruncate: 'int ftruncate(int fd, int64_t length)',
   lseek: 'int64_t lseek(int fd, int64_t at, int whence)',
+  flock: 'int flock(int fd, int operation)',
   fsync: 'int fsync(int fd)',
   fdatasync: 'int fdatasync(int fd)',
   fallocate: 'int fallocate(int fd, int mode, int64_t at, int64_t length)',
@@ -291,6 +292,14 @@ export function nextHole(fd: number, at: number): number {
 export const punchFd = (fd: number, at: number, length: number): void => {
   check(c.fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length), 'fallocate')
 }
+const LOCK_EX_NB = 2 | 4
+const EWOULDBLOCK = 11
+
+/** flock(2), which goes with the descriptor. False where another one holds it; no word where there are no locks. */
+export function lockFd(fd: number): boolean {
+  return c.flock(fd, LOCK_EX_NB) === 0 || lastErrno() !== EWOULDBLOCK
+}
+
 export const fsyncFd = (fd: number): void => {
   check(c.fsync(fd), 'fsync')
 }

@@ -15,6 +15,7 @@ export const linuxBacking: Backing = {
   openRoot: (path) => files.openPath(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
   openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
   closeDirectory: files.closeFd,
+  lock: files.lockFd,
   list: (dirfd) => readdirSync(`/proc/self/fd/${String(dirfd)}`),
   stat: files.statAt,
   statDirectory: files.statFd,

@@ -72,6 +72,10 @@ export class PortableBacking implements Backing {
     return []
   }
 
+  lock(): boolean {
+    return true
+  }
+
   syncFileSystem(): void {
     // nothing was written
   }

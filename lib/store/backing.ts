@@ -16,6 +16,8 @@ export interface Backing {
   openRoot(path: string): number
   openDirectory(dirfd: number, name: string): number
   closeDirectory(dirfd: number): void
+  /** A lock of the kernel's on the directory, for as long as it is open; false where another has it. */
+  lock(dirfd: number): boolean
   /** Names in no order, without "." and "..". */
   list(dirfd: number): string[]
   /** False where there is no such name. */
