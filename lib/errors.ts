@@ -49,7 +49,11 @@ const TABLE = {
   CHUNK_DAMAGED: row('EIO', 26),
   XATTR_DAMAGED: row('EIO', 26),
   DIRECTORY_META: row('EIO', 26),
-  VAULT_GONE: row('EIO', 25, 'bring the vault folder back; the drive then goes on (coffer unmount --force gives it up)'),
+  VAULT_GONE: row(
+    'EIO',
+    25,
+    'bring the vault folder back; the drive then goes on (coffer unmount --force gives it up)',
+  ),
   // the system's own
   EPERM: posix('EPERM'),
   ENOENT: posix('ENOENT'),

@@ -37,6 +37,8 @@ export interface Context {
   readonly readOnly: boolean
   readonly log: Log
   readonly pool: ChunkPool
+  /** how many directory descriptors may be kept open */
+  readonly descriptors: number
   /** files that have taken blocks ahead of their growth, with their descriptors */
   readonly ahead: Map<RecordStore, number>
   /** room for a run of records on their way to or from the backing file; nobody keeps it */
@@ -70,9 +72,12 @@ export class ChunkPool {
 }
 
 /** Directory descriptors by whatever they belong to; the oldest is closed when there are too many. */
-export function directoryDescriptors<K extends object>(backing: Backing): LRUCache<K, number> {
+export function directoryDescriptors<K extends object>(
+  backing: Backing,
+  max: number,
+): LRUCache<K, number> {
   return new LRUCache<K, number>({
-    max: 512,
+    max,
     dispose: (fd) => {
       backing.closeDirectory(fd)
     },

@@ -45,6 +45,8 @@ export interface DriveOptions {
   /** 16 bytes */
   deviceId: Uint8Array
   readOnly: boolean
+  /** directory descriptors to keep open at most */
+  descriptors?: number
   log: Log
   random: Random
   clock?: Clock
@@ -99,6 +101,7 @@ export class Drive implements Filesystem {
       readOnly: options.readOnly || !backing.writable,
       log: options.log,
       pool: new ChunkPool(layout.chunkSize),
+      descriptors: options.descriptors ?? 512,
       ahead: new Map(),
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }

@@ -8,6 +8,7 @@ import { KIND_OF } from './attributes.js'
 import { FileBody } from './file-body.js'
 import { backingName, type Inode } from './inode.js'
 import type { Tree } from './tree.js'
+import { getxattr, listxattr, setxattr } from './xattr.js'
 
 const COPY_BYTES = 1024 * 1024
 const stat = emptyStat()
@@ -44,14 +45,27 @@ export function rescue(tree: Tree, inode: Inode, parent: Inode): void {
   }
   body.set.atime = old.set.atime
   body.set.mtime = old.set.mtime
+  const kept = readAttributes(tree, inode)
   inode.body = body
   old.close()
+  for (const [name, value] of kept) setxattr(tree, inode, name, value, 0)
   tree.moveToBlob(inode, stat.ino)
   inode.pending = true
   tree.directory(parent).pending.set(inode.name, inode)
   const message =
     'the blob of an open file was replaced in the vault folder; both versions are kept'
   log({ level: 'warn', event: 'conflict', message, path: inode.name })
+}
+
+/** The extended attributes that can be read; they are encrypted for the old object. */
+function readAttributes(tree: Tree, inode: Inode): [string, Uint8Array][] {
+  return listxattr(tree, inode).flatMap((name): [string, Uint8Array][] => {
+    try {
+      return [[name, getxattr(tree, inode, name)]]
+    } catch {
+      return []
+    }
+  })
 }
 
 function copy(from: FileBody, to: FileBody): void {

@@ -33,7 +33,7 @@ export class Tree {
   constructor(ctx: Context, folder: VaultFolder) {
     this.ctx = ctx
     this.folder = folder
-    this.#descriptors = directoryDescriptors<Inode>(ctx.backing)
+    this.#descriptors = directoryDescriptors<Inode>(ctx.backing, ctx.descriptors)
     this.root = newInode(ROOT_NODEID, '.cfd', folder.rootIno)
     this.root.lookups = 1
     this.root.directory = rootDirectory(ctx)

@@ -81,3 +81,19 @@ t.test('changed in place by nobody: no copy', async (t) => {
   })
   t.same([...shown], [['a.txt', OURS]])
 })
+
+t.test('extended attributes come along', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, blob, older } = prepare(t)
+  const session = vault.open()
+  const file = session.open('/a.txt')
+  session.drive.setxattr(file.nodeid, 'colour', Buffer.from('red'), 0)
+  file.write(0, Buffer.from('WHAT'))
+  writeFileSync(`${blob}.new`, older)
+  renameSync(`${blob}.new`, blob)
+  file.close()
+  const ours = [...session.list('/').keys()].find((name) => CONFLICT.test(name)) ?? ''
+  const colour = session.at(`/${ours}`, (nodeid) => session.drive.getxattr(nodeid, 'colour'))
+  t.equal(Buffer.from(colour).toString(), 'red')
+  session.close()
+})
