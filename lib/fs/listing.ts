@@ -5,6 +5,7 @@ import { HEADER_SIZE } from '../format/constants.js'
 import {
   decodeName,
   encodeName,
+  longBase,
   OBJECT_EXTENSIONS,
   parseBackingName,
   type ObjectExtension,
@@ -80,6 +81,7 @@ function decode(
   return null
 }
 
+/** The content of a sidecar, null where it is missing or not what the base hashes. */
 function readSidecar(tree: Tree, dirfd: number, base: string): Uint8Array | null {
   const { backing } = tree.ctx
   try {
@@ -87,7 +89,8 @@ function readSidecar(tree: Tree, dirfd: number, base: string): Uint8Array | null
     try {
       const bytes = new Uint8Array(SIDECAR_MAX + 1)
       const size = backing.read(fd, bytes, 0, bytes.length, 0)
-      return size > SIDECAR_MAX ? null : bytes.subarray(0, size)
+      const ct = bytes.subarray(0, size)
+      return size <= SIDECAR_MAX && longBase(tree.ctx.engine, ct) === base ? ct : null
     } finally {
       backing.close(fd)
     }

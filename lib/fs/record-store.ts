@@ -170,7 +170,10 @@ export class RecordStore {
       this.acc.fill(0)
       this.absent = 0
     } else {
-      for (let i = index; i <= this.full; i++) this.#leave(fd, i)
+      for (let i = index; i <= this.full; i++) {
+        i = this.#skipHoles(fd, i)
+        this.#leave(fd, i)
+      }
     }
     backing.truncate(fd, layout.recordOffset(index))
     this.#reserved = Math.min(this.#reserved, layout.recordOffset(index))
@@ -222,6 +225,16 @@ export class RecordStore {
     else this.pairs.get(index, pair)
     if (index < this.full && isZero(pair, 0, RECORD_OVERHEAD)) this.absent--
     else this.#cipher.toggle(this.acc, index, pair, 0, pair, NONCE_SIZE)
+  }
+
+  /** Takes the absent chunks from `index` on out of the sum without reading them; the next chunk. */
+  #skipHoles(fd: number, index: number): number {
+    if (this.absent === 0 || this.pairs !== null || index >= this.full) return index
+    const { layout, backing } = this.#ctx
+    const data = backing.nextData(fd, layout.recordOffset(index)) - HEADER_SIZE
+    const next = Math.min(this.full, Math.floor(data / layout.recordSize))
+    this.absent -= next - index
+    return next
   }
 
   #enter(index: number, at: number, length: number): void {

@@ -10,6 +10,7 @@ import { TYPE_OF, permissions } from './attributes.js'
 import { commit, writeSidecar, writeSmall } from './commit.js'
 import { sealMetas, type DirectoryId } from './directory.js'
 import { backingName, type Inode } from './inode.js'
+import { makeWritable } from './open-body.js'
 import { removeCompanions, removeDirectory } from './remove.js'
 import { reseal, withHeader } from './reseal.js'
 import { isDirectory, type Tree } from './tree.js'
@@ -148,6 +149,8 @@ function sealUnder(tree: Tree, inode: Inode, target: Target): void {
     )
     return
   }
+  // it may be open for reading alone
+  makeWritable(tree, inode)
   ctx.backing.statFd(body.fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
   const times = body.dirty ? null : { sec: stat.mtimeSec, nsec: stat.mtimeNsec }

@@ -2,6 +2,7 @@
 // another name than its seal has.
 
 import { Buffer } from 'node:buffer'
+import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { TICKET_SIZE } from '../format/constants.js'
 import { ticketName } from '../format/name.js'
@@ -16,6 +17,9 @@ import { emptyStat } from '../store/backing.js'
 import type { Context } from './context.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
 
+const { S_IFMT, S_IFREG } = constants
+const stat = emptyStat()
+
 /** The ticket beside a blob, or null where there is none that counts for (parentDirId, name). */
 function readTicket(
   ctx: Context,
@@ -26,7 +30,9 @@ function readTicket(
   name: string,
 ): Ticket | null {
   const file = ticketName(base, object.objectId)
-  if (!ctx.backing.stat(dirfd, file, emptyStat())) return null
+  // whatever else lies under that name is no ticket, and no reason to refuse the blob
+  if (!ctx.backing.stat(dirfd, file, stat)) return null
+  if ((stat.mode & S_IFMT) !== S_IFREG || stat.size !== TICKET_SIZE) return null
   const fd = ctx.backing.openRead(dirfd, file)
   const bytes = new Uint8Array(TICKET_SIZE + 1)
   let size: number

@@ -17,10 +17,12 @@ const AT_REMOVEDIR = 0x200
 const AT_EMPTY_PATH = 0x1000
 const STATX_BASIC_STATS = 0x7ff
 const FALLOC_FL_KEEP_SIZE = 1
+const SEEK_DATA = 3
 const UTIME_OMIT = 0x3ffffffe
 const UTIME_NOW = 0x3fffffff
 const ENOENT = 2
 const EINTR = 4
+const ENXIO = 6
 const EPERM = 1
 
 const c = calls({
@@ -40,6 +42,7 @@ const c = calls({
   pread: 'int64_t pread(int fd, uintptr_t buf, size_t n, int64_t at)',
   pwrite: 'int64_t pwrite(int fd, uintptr_t buf, size_t n, int64_t at)',
   ftruncate: 'int ftruncate(int fd, int64_t length)',
+  lseek: 'int64_t lseek(int fd, int64_t at, int whence)',
   fsync: 'int fsync(int fd)',
   fdatasync: 'int fdatasync(int fd)',
   fallocate: 'int fallocate(int fd, int mode, int64_t at, int64_t length)',
@@ -261,6 +264,15 @@ export function writeAt(
 
 export const truncateFd = (fd: number, length: number): void => {
   check(c.ftruncate(fd, length), 'ftruncate')
+}
+/**
+ * Offset of the first byte from `at` on that is not in a hole, Infinity where there is none, `at`
+ * where the file system cannot tell. The position of the descriptor moves; nobody else uses it.
+ */
+export function nextData(fd: number, at: number): number {
+  const found = c.lseek(fd, at, SEEK_DATA)
+  if (found >= 0) return found
+  return lastErrno() === ENXIO ? Infinity : at
 }
 export const fsyncFd = (fd: number): void => {
   check(c.fsync(fd), 'fsync')

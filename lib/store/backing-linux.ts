@@ -4,7 +4,7 @@ import { constants, readdirSync } from 'node:fs'
 import * as files from '../native/files.js'
 import type { Backing } from './backing.js'
 
-const { O_CREAT, O_DIRECTORY, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 // Our own reads must not move the times that applications see, and a fifo planted in place of a blob
 // must not make us wait.
@@ -12,7 +12,7 @@ const READING = files.O_NOATIME | O_NONBLOCK
 
 export const linuxBacking: Backing = {
   writable: true,
-  openRoot: (path) => files.openPath(path, O_RDONLY | O_DIRECTORY),
+  openRoot: (path) => files.openPath(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
   openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
   closeDirectory: files.closeFd,
   list: (dirfd) => readdirSync(`/proc/self/fd/${String(dirfd)}`),
@@ -29,6 +29,7 @@ export const linuxBacking: Backing = {
   read: files.readAt,
   write: files.writeAt,
   truncate: files.truncateFd,
+  nextData: files.nextData,
   reserve: (fd, position, length) => {
     files.reserveFd(fd, position, length)
   },

@@ -9,7 +9,7 @@ import { CofferError } from '../errors.js'
 import type { FileStat } from '../native/files.js'
 import type { Backing } from './backing.js'
 
-const { O_NOFOLLOW, O_RDONLY } = fs.constants
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 
 function fill(out: FileStat, stat: fs.BigIntStats): void {
   out.dev = Number(stat.dev)
@@ -44,6 +44,7 @@ export class PortableBacking implements Backing {
   readonly openWrite = readOnly
   readonly write = readOnly
   readonly truncate = readOnly
+  readonly nextData = readOnly
   readonly reserve = readOnly
   readonly datasync = readOnly
   readonly sync = readOnly
@@ -101,7 +102,8 @@ export class PortableBacking implements Backing {
   }
 
   openRead(dirfd: number, name: string): number {
-    return fs.openSync(this.#path(dirfd, name), O_RDONLY | O_NOFOLLOW)
+    // a fifo planted in place of a file must not make us wait
+    return fs.openSync(this.#path(dirfd, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   }
 
   close(fd: number): void {

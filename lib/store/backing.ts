@@ -36,6 +36,8 @@ export interface Backing {
   read(fd: number, into: Uint8Array, offset: number, length: number, position: number): number
   write(fd: number, from: Uint8Array, offset: number, length: number, position: number): void
   truncate(fd: number, length: number): void
+  /** First offset from `position` on that is in no hole; Infinity where there is none. */
+  nextData(fd: number, position: number): number
   /** Takes blocks for a range beyond what is allocated; ENOSPC where there are none. */
   reserve(fd: number, position: number, length: number): void
   datasync(fd: number): void

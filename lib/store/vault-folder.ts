@@ -1,13 +1,17 @@
 // The vault folder on disk while a drive uses it: its data directory, and whether it is still there.
 // The folder may vanish (a disk unplugged, a client that moves things) and come back.
 
-import { statfsSync, type StatsFs } from 'node:fs'
+import { constants, statfsSync, type StatsFs } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../errors.js'
 import { emptyStat, type Backing } from './backing.js'
 
 export const DATA_DIRECTORY = 'data'
 const CHECK_EVERY_MS = 20
+const { S_IFDIR, S_IFMT } = constants
+
+const gone = (path: string): CofferError =>
+  new CofferError('VAULT_GONE', `the vault folder is not there: ${path}`)
 
 export class VaultFolder {
   readonly path: string
@@ -25,6 +29,7 @@ export class VaultFolder {
     this.#backing = backing
     this.#clock = clock
     this.path = path
+    if (!this.#isThere()) throw gone(path)
     this.rootFd = backing.openRoot(this.#data)
     backing.statDirectory(this.rootFd, this.#stat)
     this.rootDev = this.#stat.dev
@@ -35,17 +40,21 @@ export class VaultFolder {
     return join(this.path, DATA_DIRECTORY)
   }
 
+  /** A link in place of the data directory leads somewhere else. Fills `#stat`. */
+  #isThere(): boolean {
+    try {
+      const there = this.#backing.statPath(this.#data, this.#stat)
+      return there && (this.#stat.mode & S_IFMT) === S_IFDIR
+    } catch {
+      return false
+    }
+  }
+
   /** Throws VAULT_GONE where the path does not lead to the data directory. Looks at most every 20 ms. */
   assertPresent(): void {
     const now = this.#clock()
     if (now - this.#checkedAt < CHECK_EVERY_MS && now >= this.#checkedAt) return
-    let there: boolean
-    try {
-      there = this.#backing.statPath(this.#data, this.#stat)
-    } catch {
-      there = false
-    }
-    if (!there) throw new CofferError('VAULT_GONE', `the vault folder is not there: ${this.path}`)
+    if (!this.#isThere()) throw gone(this.path)
     if (this.#stat.ino !== this.rootIno || this.#stat.dev !== this.rootDev) this.#replace()
     this.#checkedAt = now
   }
