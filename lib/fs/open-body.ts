@@ -39,13 +39,14 @@ export function openBody(tree: Tree, inode: Inode, writing: boolean): FileBody {
 }
 
 function openOnce(tree: Tree, inode: Inode, writing: boolean): FileBody {
+  if (inode.others.length > 0) tree.settle(inode)
   const { parent } = inode
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.directory(parent)
   const fd = openBlob(tree, inode, parent, writing)
   try {
     return FileBody.open(tree.ctx, KIND_OF[inode.extension], fd, stat, writing, (object) =>
-      checkPlace(tree.ctx, tree.descriptor(parent), inode.base, object, inode.dirId, inode.name),
+      checkPlace(tree.ctx, tree.descriptor(parent), object, inode),
     )
   } catch (error) {
     tree.ctx.backing.close(fd)
@@ -55,6 +56,7 @@ function openOnce(tree: Tree, inode: Inode, writing: boolean): FileBody {
 
 /** A body that was opened for reading gets a descriptor that may write. */
 export function makeWritable(tree: Tree, inode: Inode): void {
+  if (inode.others.length > 0) tree.settle(inode)
   const { body, parent } = inode
   if (body === null || body.writable) return
   if (parent === null) throw new CofferError('ESTALE', 'the file was removed')
