@@ -161,7 +161,7 @@ export const rows: readonly Row[] = [
       truncateSync(f.at('b'), 1)
       return [f.mode('b'), f.size('a'), f.times('a').mtime === f.times('b').mtime]
     },
-    ['711', 1, true],
+    ['4711', 1, true],
   ],
   [
     'a long name, in another directory',

@@ -81,9 +81,9 @@ export const rows: readonly Row[] = [
     (f) => {
       // a path of a socket is short
       execFileSync(process.execPath, ['-e', `process.umask(0o77);${bind}`, 's'], { cwd: f.path })
-      return f.list()
+      return node(f, 's')
     },
-    [],
+    's 700 0 0',
   ],
   [
     'a character device',
