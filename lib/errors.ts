@@ -43,11 +43,17 @@ const TABLE = {
   // objects of the vault, docs/FORMAT.md "Checks on read"
   OBJECT_TRUNCATED: row('EIO', 26),
   OBJECT_DAMAGED: row('EIO', 26),
+  OBJECT_UNSEALED: row('EIO', 26),
   OBJECT_FOREIGN: row('EIO', 26),
   OBJECT_MISPLACED: row('EIO', 26),
   CHUNK_DAMAGED: row('EIO', 26),
+  XATTR_DAMAGED: row('EIO', 26),
   DIRECTORY_META: row('EIO', 26),
-  VAULT_GONE: row('EIO', 25, 'bring the vault folder back; the drive then goes on'),
+  VAULT_GONE: row(
+    'EIO',
+    25,
+    'bring the vault folder back; the drive then goes on (coffer unmount --force gives it up)',
+  ),
   // the system's own
   EPERM: posix('EPERM'),
   ENOENT: posix('ENOENT'),
@@ -82,6 +88,8 @@ const TABLE = {
   EAGAIN: posix('EAGAIN'),
   EINTR: posix('EINTR'),
   ENXIO: posix('ENXIO'),
+  ENODATA: posix('ENODATA'),
+  E2BIG: posix('E2BIG'),
 } as const satisfies Record<string, Row>
 
 export type ErrorCode = keyof typeof TABLE

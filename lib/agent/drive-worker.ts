@@ -49,6 +49,7 @@ function open({ order, body }: WorkerStart): Drive {
     body,
     deviceId: Buffer.from(order.deviceId, 'hex'),
     readOnly: order.readOnly,
+    lock: true,
     log: ({ level, event, code, message, blob, path }: LogEvent) => {
       const where = order.logNames && path !== undefined ? ` path=${path}` : ''
       const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`

@@ -34,6 +34,10 @@ export const NAME_MAX = 255
 export const SHORT_NAME_MAX = 143
 export const TICKET_SIZE = SLOT_SIZE
 
+/** §7, extended attributes: bytes of a name without its namespace, and of a value */
+export const XATTR_NAME_MAX = 143
+export const XATTR_VALUE_MAX = 65536 - RECORD_OVERHEAD
+
 export const ID_SIZE = 16
 export const KEY_SIZE = 32
 export const KEY_ID_SIZE = 8
@@ -43,3 +47,4 @@ const label = (text: string): Uint8Array => Buffer.from(`coffer/v1/${text}`, 'la
 export const LABEL_NAME = label('name')
 export const LABEL_WRAP = label('wrap')
 export const LABEL_OBJECT = label('object')
+export const LABEL_ROOT_XATTR = label('root-xattr')

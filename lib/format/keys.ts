@@ -3,7 +3,14 @@
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import type { Cmac, Engine, Siv, Xaes } from '../crypto/engine.js'
-import { LABEL_NAME, LABEL_OBJECT, LABEL_WRAP, type Kind } from './constants.js'
+import {
+  KEY_SIZE,
+  LABEL_NAME,
+  LABEL_OBJECT,
+  LABEL_ROOT_XATTR,
+  LABEL_WRAP,
+  type Kind,
+} from './constants.js'
 
 /** What one seed yields: the key of names and the key that wraps file keys. */
 export interface Generation {
@@ -18,6 +25,7 @@ export class Keyring {
   readonly #engine: Engine
   readonly #vaultId: Uint8Array
   readonly #seeds: ReadonlyMap<string, Uint8Array>
+  #rootXattr: Xaes | null = null
 
   constructor(engine: Engine, vaultId: Uint8Array, seeds: ReadonlyMap<string, Uint8Array>) {
     this.#engine = engine
@@ -30,10 +38,7 @@ export class Keyring {
     const id = Buffer.from(keyId).toString('hex')
     let generation = this.#generations.get(id)
     if (generation === undefined) {
-      const seed = this.#seeds.get(id)
-      if (seed === undefined) {
-        throw new CofferError('OBJECT_DAMAGED', `the key ${id} is not one of this vault's keys`)
-      }
+      const seed = this.#seed(id)
       const derive = (label: Uint8Array, length: number): Uint8Array =>
         this.#engine.hkdf(seed, this.#vaultId, label, length)
       const nameKey = derive(LABEL_NAME, 64)
@@ -50,7 +55,28 @@ export class Keyring {
     return generation
   }
 
+  #seed(id: string): Uint8Array {
+    const seed = this.#seeds.get(id)
+    if (seed === undefined) {
+      throw new CofferError('OBJECT_DAMAGED', `the key ${id} is not one of this vault's keys`)
+    }
+    return seed
+  }
+
+  /** K_xattr of the root directory, which has no object of its own. */
+  rootXattr(rootKeyId: Uint8Array): Xaes {
+    if (this.#rootXattr === null) {
+      const seed = this.#seed(Buffer.from(rootKeyId).toString('hex'))
+      const key = this.#engine.hkdf(seed, this.#vaultId, LABEL_ROOT_XATTR, KEY_SIZE)
+      this.#rootXattr = this.#engine.xaes(key)
+      key.fill(0)
+    }
+    return this.#rootXattr
+  }
+
   wipe(): void {
+    this.#rootXattr?.wipe()
+    this.#rootXattr = null
     for (const { name, wrap } of this.#generations.values()) {
       name.wipe()
       wrap.wipe()
@@ -60,13 +86,14 @@ export class Keyring {
   }
 }
 
-/** The keys of one object. Content and accumulator keys are set up when first asked for. */
+/** The keys of one object. All but the seal's are set up when first asked for. */
 export class ObjectKeys {
   readonly seal: Xaes
   readonly #engine: Engine
   readonly #okm: Uint8Array
   #content: Xaes | null = null
   #acc: Cmac | null = null
+  #xattr: Xaes | null = null
 
   /** salt: vaultId ‖ objectId; info: label ‖ kind ‖ suite ‖ chunkLog2 */
   constructor(
@@ -92,15 +119,15 @@ export class ObjectKeys {
     return (this.#acc ??= this.#engine.cmac(this.#okm.subarray(64, 96)))
   }
 
-  /** K_xattr, 32 bytes, owned by this object. */
-  get xattr(): Uint8Array {
-    return this.#okm.subarray(96, 128)
+  get xattr(): Xaes {
+    return (this.#xattr ??= this.#engine.xaes(this.#okm.subarray(96, 128)))
   }
 
   wipe(): void {
     this.seal.wipe()
     this.#content?.wipe()
     this.#acc?.wipe()
+    this.#xattr?.wipe()
     this.#okm.fill(0)
   }
 }

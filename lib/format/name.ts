@@ -7,6 +7,7 @@ import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import type { Engine, Siv } from '../crypto/engine.js'
 import { NAME_MAX, SHORT_NAME_MAX } from './constants.js'
+import { pad, unpad } from './padding.js'
 
 /** What lies in a backing directory, by the form of its name alone. */
 export type BackingName =
@@ -59,23 +60,14 @@ export function nameBytes(name: string): Buffer {
   return bytes
 }
 
-function pad(name: Uint8Array): Uint8Array {
-  const padded = new Uint8Array((Math.floor(name.length / 16) + 1) * 16)
-  padded.set(name)
-  padded[name.length] = 0x80
-  return padded
-}
-
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** null where the padding, the UTF-8 or the name itself is not what `pad` makes. */
-function unpad(padded: Uint8Array): string | null {
-  const length = padded.lastIndexOf(0x80)
-  if (length < 1 || length > NAME_MAX || padded.length !== (Math.floor(length / 16) + 1) * 16)
-    return null
-  for (let i = length + 1; i < padded.length; i++) if (padded[i] !== 0) return null
+/** null where the padding, the UTF-8 or the name itself is not what an encoded name has. */
+function plainName(padded: Uint8Array): string | null {
+  const bytes = unpad(padded, NAME_MAX)
+  if (bytes === null) return null
   try {
-    const name = utf8.decode(padded.subarray(0, length))
+    const name = utf8.decode(bytes)
     nameBytes(name)
     return name
   } catch {
@@ -125,7 +117,7 @@ export function decodeName(
   if (ct.length < 32 || ct.length % 16 !== 0) return null
   const padded = siv.open(ct, [dirId])
   if (padded === null) return null
-  const name = unpad(padded)
+  const name = plainName(padded)
   if (name === null) return null
   return name.length > 0 && base.startsWith('c') === Buffer.byteLength(name) <= SHORT_NAME_MAX
     ? name

@@ -120,8 +120,15 @@ export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attrib
   // an open file knows better than its blob
   out.size = body.size
   if (body.dirty) {
-    out.mtimeSec = out.ctimeSec = Math.floor(body.changedAt / 1000)
-    out.mtimeNsec = out.ctimeNsec = (body.changedAt % 1000) * 1_000_000
+    const sec = Math.floor(body.changedAt / 1000)
+    const nsec = (body.changedAt % 1000) * 1_000_000
+    out.mtimeSec = sec
+    out.mtimeNsec = nsec
+    // a chmod or an attribute may have moved the blob's own since
+    if (sec > out.ctimeSec || (sec === out.ctimeSec && nsec > out.ctimeNsec)) {
+      out.ctimeSec = sec
+      out.ctimeNsec = nsec
+    }
   }
   const { atime, mtime } = body.set
   if (typeof atime !== 'string') {

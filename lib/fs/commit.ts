@@ -6,6 +6,7 @@ import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
 import { nameToSeal } from './hard-links.js'
 import type { Inode } from './inode.js'
+import { namesItsBlob, rescue } from './rescue.js'
 import { ZERO16 } from './sealed-object.js'
 import { writeSidecar } from './small-files.js'
 import type { Tree } from './tree.js'
@@ -14,8 +15,10 @@ const stat = emptyStat()
 
 /** Seals an open file whose content or mode differs from its seal; a new one gets its name. */
 export function commit(tree: Tree, inode: Inode, durable = false): void {
+  if (inode.body === null) return
+  if (!inode.pending && inode.parent !== null && !namesItsBlob(tree, inode, inode.body))
+    rescue(tree, inode)
   const { body, parent } = inode
-  if (body === null) return
   tree.ctx.backing.statFd(body.fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
   if (inode.pending && parent !== null) giveName(tree, inode, parent, mode, durable)

@@ -7,6 +7,7 @@ import type { VaultBody } from '../format/config-body.js'
 import type { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
 import type { Backing } from '../store/backing.js'
+import type { RecordStore } from './record-store.js'
 import type { Clock, Nonces, Random } from './nonces.js'
 
 /** What the log is told. `blob` is the path in the vault folder, `path` the plain one. */
@@ -36,6 +37,8 @@ export interface Context {
   readonly readOnly: boolean
   readonly log: Log
   readonly pool: ChunkPool
+  /** files that have taken blocks ahead of their growth, with their descriptors */
+  readonly ahead: Map<RecordStore, number>
   /** room for a run of records on their way to or from the backing file; nobody keeps it */
   readonly records: Uint8Array
 }

@@ -149,7 +149,7 @@ function standing(
 }
 
 /** Reads a meta file and lends its object to `use`; the keys are gone afterwards. */
-function withMeta<T>(
+export function withMeta<T>(
   ctx: Context,
   dirfd: number,
   file: string,

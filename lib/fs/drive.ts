@@ -13,6 +13,7 @@ import { attributes } from './attributes.js'
 import { commit } from './commit.js'
 import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
 import { create, mkdir, mknod, symlink } from './create.js'
+import { fallocate } from './fallocate.js'
 import type {
   AttributeChanges,
   Attributes,
@@ -33,6 +34,7 @@ import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
 import { setattr } from './setattr.js'
 import { Tree } from './tree.js'
+import { getxattr, listxattr, removexattr, setxattr } from './xattr.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
 
@@ -47,6 +49,8 @@ export interface DriveOptions {
   log: Log
   random: Random
   clock?: Clock
+  /** refuses a vault that another drive of this machine has open */
+  lock?: boolean
   /** only reading, by `node:fs` alone */
   portable?: boolean
 }
@@ -63,6 +67,8 @@ export interface DriveCounters {
   damaged: { path: string; code: string }[]
 }
 
+/** Bytes that one call of copy_file_range copies at most, so that others are not kept waiting. */
+const COPY_MAX = 4 * 1024 * 1024
 /** Damaged objects that `status` names at most. */
 const DAMAGED_MAX = 50
 
@@ -73,6 +79,8 @@ export class Drive implements Filesystem {
   readonly #stat = emptyStat()
   readonly #damaged = new Map<string, string>()
   #nextDirectory = 1
+  /** plaintext on its way from file to file; nobody keeps it */
+  #copied: Uint8Array | null = null
 
   constructor(options: DriveOptions) {
     const { engine, vaultId, body, random, portable = false, clock = Date.now } = options
@@ -92,9 +100,12 @@ export class Drive implements Filesystem {
       readOnly: options.readOnly || !backing.writable,
       log: options.log,
       pool: new ChunkPool(layout.chunkSize),
+      ahead: new Map(),
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
-    this.#tree = new Tree(ctx, new VaultFolder(backing, options.vaultPath, clock))
+    const folder = new VaultFolder(backing, options.vaultPath, clock)
+    if (options.lock === true) folder.lock()
+    this.#tree = new Tree(ctx, folder)
     this.#files = new OpenFiles(this.#tree)
   }
 
@@ -284,6 +295,39 @@ export class Drive implements Filesystem {
     }
   }
 
+  fallocate(fh: number, mode: number, offset: number, length: number): void {
+    const inode = this.#files.inode(fh)
+    this.#told(inode, () => {
+      this.#files.change(inode, (body) => {
+        fallocate(body, mode, offset, length)
+      })
+    })
+  }
+
+  lseek(fh: number, offset: number, whence: number): number {
+    const inode = this.#files.inode(fh)
+    return this.#told(inode, () => this.#files.seek(inode, offset, whence))
+  }
+
+  copyFileRange(
+    from: number,
+    offset: number,
+    to: number,
+    toOffset: number,
+    length: number,
+  ): number {
+    this.#files.inode(to)
+    const wanted = Math.min(length, COPY_MAX)
+    this.#copied ??= new Uint8Array(COPY_MAX)
+    const read = this.read(from, offset, wanted, this.#copied, 0)
+    try {
+      if (read > 0) this.write(to, toOffset, this.#copied, 0, read, false)
+      return read
+    } finally {
+      this.#copied.fill(0, 0, read)
+    }
+  }
+
   flush(fh: number): void {
     const inode = this.#files.inode(fh)
     this.#told(inode, () => {
@@ -346,6 +390,32 @@ export class Drive implements Filesystem {
     this.#tree.ctx.backing.sync(this.#tree.descriptor(inode))
   }
 
+  getxattr(nodeid: number, name: string): Uint8Array {
+    const inode = this.#tree.inode(nodeid)
+    return this.#told(inode, () => getxattr(this.#tree, inode, name))
+  }
+
+  setxattr(nodeid: number, name: string, value: Uint8Array, flags: number): void {
+    this.#assertWritable()
+    const inode = this.#tree.inode(nodeid)
+    this.#told(inode, () => {
+      setxattr(this.#tree, inode, name, value, flags)
+    })
+  }
+
+  listxattr(nodeid: number): string[] {
+    const inode = this.#tree.inode(nodeid)
+    return this.#told(inode, () => listxattr(this.#tree, inode))
+  }
+
+  removexattr(nodeid: number, name: string): void {
+    this.#assertWritable()
+    const inode = this.#tree.inode(nodeid)
+    this.#told(inode, () => {
+      removexattr(this.#tree, inode, name)
+    })
+  }
+
   statfs(out: Statfs): void {
     const { bsize, blocks, bfree, bavail, files, ffree } = this.#tree.folder.statfs()
     out.blockSize = bsize
@@ -364,7 +434,10 @@ export class Drive implements Filesystem {
   sync(): void {
     const { ctx, folder } = this.#tree
     const first = this.#files.sync((error, inode) => this.#report(error, inode))
-    if (!ctx.readOnly) ctx.backing.syncFileSystem(folder.rootFd)
+    if (!ctx.readOnly) {
+      folder.assertPresent()
+      ctx.backing.syncFileSystem(folder.rootFd)
+    }
     if (first !== null) throw first as Error
   }
 

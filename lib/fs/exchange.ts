@@ -38,8 +38,9 @@ export function exchange(tree: Tree, a: Inode, b: Inode): void {
   swap(tree, a, b)
   for (const mover of directories) sealDirectory(tree, mover, floor, false)
   for (const { ticket, from } of files) {
-    // the object's ticket for the name that it has left
+    // the object's ticket for the name that it has left, unless a copy of it has come there
     const left = from.encoded.base + ticket.slice(-TICKET_END)
+    if (files.some((other) => other.ticket === left)) continue
     removeTickets(tree, from.parent, from.encoded.base, (file) => file === left)
   }
   for (const { inode, to } of movers) {

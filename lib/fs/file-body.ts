@@ -67,6 +67,8 @@ export class FileBody {
   readonly set: { atime: FileTime; mtime: FileTime } = { atime: 'omit', mtime: 'omit' }
   /** wall clock of the last change, milliseconds */
   changedAt = 0
+  /** extended attributes that may not be on the disk yet */
+  attributesChanged = false
   /** bytes beyond the sealed length that nobody vouches for: readable, never written over */
   unsealedTail = false
   readonly #ctx: Context
@@ -110,6 +112,7 @@ export class FileBody {
     stat: FileStat,
     writable: boolean,
     place: (object: SealedObject) => number,
+    truncating = false,
   ): FileBody {
     const { backing, layout, body: vault, log } = ctx
     const header = new Uint8Array(HEADER_SIZE)
@@ -127,28 +130,31 @@ export class FileBody {
       const { seal } = object
       if (seal === null) throw new CofferError('OBJECT_DAMAGED', 'no seal')
       const seqFloor = place(object)
-      const plain = layout.plainSize(stat.size)
-      if (plain === null || plain < seal.length) {
-        throw new CofferError(
-          'OBJECT_TRUNCATED',
-          `the blob is cut short: ${String(layout.shownSize(stat.size))} of ${String(seal.length)} bytes are there`,
-        )
-      }
-      const strict = seal.length <= vault.policy.strictMax || vault.policy.integrity === 'full'
-      if (plain > seal.length && strict) {
-        throw new CofferError('OBJECT_DAMAGED', 'the blob is longer than its seal says')
-      }
       const body = new FileBody(ctx, object, fd, writable, seal.mode)
       body.seqFloor = seqFloor
-      body.size = plain
-      body.#records.adopt(plain, seal.acc, seal.absent, seal.chunkWrites)
-      if (plain > seal.length) {
+      const { length, acc, absent, chunkWrites } = seal
+      if (truncating) {
+        body.#records.adopt(length, acc, absent, chunkWrites)
+        body.size = length
+        return body
+      }
+      const strict = length <= vault.policy.strictMax || vault.policy.integrity === 'full'
+      const exact = layout.plainSize(stat.size)
+      const there = layout.shownSize(stat.size)
+      if (there < length) {
+        const message = `the blob is cut short: ${String(there)} of ${String(length)} bytes are there`
+        throw new CofferError('OBJECT_TRUNCATED', message)
+      }
+      if (strict && exact !== length) {
+        const message = `the blob is longer than its seal of ${String(length)} bytes: its writer did not come to seal it`
+        throw new CofferError('OBJECT_UNSEALED', message)
+      }
+      body.size = there
+      body.#records.adopt(there, acc, absent, chunkWrites, exact !== null)
+      if (exact !== length) {
         body.unsealedTail = true
-        log({
-          level: 'warn',
-          event: 'unsealed-tail',
-          message: `${String(plain - seal.length)} bytes lie beyond the seal`,
-        })
+        const message = `${String(there - length)} bytes lie beyond the seal: their writer did not come to seal them`
+        log({ level: 'warn', event: 'unsealed-tail', message })
       }
       if (strict) body.#records.verifyAll(fd)
       return body
@@ -308,6 +314,9 @@ export class FileBody {
 
   /** Whole chunks from the writer's buffer, sealed without a copy. */
   #writeStraight(first: number, count: number, from: Uint8Array, at: number): void {
+    this.#records.reserve(this.fd, first, count * this.#ctx.layout.chunkSize)
+    // from here on the blob is another one, also where the rest fails
+    this.#touch()
     if (first > this.#records.full) this.#storeDirty(first)
     straight.bytes = from
     straight.at = at
@@ -352,7 +361,7 @@ export class FileBody {
       else this.#keepOldTail(last, size, size)
       // the system says EFBIG here, before anything has changed
       if (last > this.#records.full) backing.truncate(this.fd, layout.backingSize(size))
-    } else if (size < this.size) {
+    } else if (size < this.size || size === 0) {
       const kept = size - last * chunkSize
       if (kept > 0) {
         const chunk = this.#load(last)
@@ -365,6 +374,83 @@ export class FileBody {
     }
     this.size = size
     this.#touch()
+  }
+
+  /**
+   * Takes blocks for a range. `keepSize`: also beyond the end, which stays where it is; they are held
+   * until the file is truncated. ENOSPC and EFBIG come before anything has changed.
+   */
+  allocate(offset: number, length: number, keepSize: boolean): void {
+    const end = offset + length
+    if (end > SIZE_LIMIT) throw new CofferError('EFBIG', 'a file cannot become that large')
+    this.#mayWrite()
+    const { chunkSize } = this.#ctx.layout
+    const first = Math.floor(offset / chunkSize)
+    this.#records.reserve(this.fd, first, end - first * chunkSize, false)
+    if (!keepSize && end > this.size) this.truncate(end)
+  }
+
+  /** Makes a range zero, up to the end of the file, and gives back the blocks of its whole chunks. */
+  punch(offset: number, length: number): void {
+    this.#mayWrite()
+    const { chunkSize } = this.#ctx.layout
+    const end = Math.min(offset + length, this.size)
+    if (offset >= end) return
+    const first = Math.ceil(offset / chunkSize)
+    const last = Math.floor(end / chunkSize)
+    // damage in the chunks that keep some of their bytes is told before anything has changed
+    if (offset < first * chunkSize) this.#readable(first - 1)
+    if (last * chunkSize < end) this.#readable(last)
+    // an old last chunk must not be left in the midst of the file
+    this.#storeDirty(Math.floor(this.size / chunkSize))
+    this.#records.erase(this.fd, first, Math.min(last, this.#records.full))
+    this.#touch()
+    for (const index of [...this.#cache.keys()])
+      if (index >= first && index < last) this.#drop(index)
+    this.#zero(offset, Math.min(end, first * chunkSize))
+    if (last >= first) this.#zero(last * chunkSize, end)
+  }
+
+  /** A range inside one chunk. */
+  #zero(from: number, to: number): void {
+    const { chunkSize } = this.#ctx.layout
+    const index = Math.floor(from / chunkSize)
+    if (from >= to || !this.#isData(index)) return
+    this.#records.reserve(this.fd, index, to - index * chunkSize)
+    const chunk = this.#load(index)
+    chunk.plain.fill(0, from - index * chunkSize, to - index * chunkSize)
+    this.#soil(chunk)
+  }
+
+  #isData(index: number): boolean {
+    if (this.#cache.get(index)?.dirty === true) return true
+    return this.#records.lengthOf(index) >= 0 && this.#records.nextPresent(this.fd, index) === index
+  }
+
+  /** SEEK_DATA: where the next bytes lie that are in no hole. */
+  nextData(offset: number): number {
+    const { chunkSize } = this.#ctx.layout
+    const first = Math.floor(offset / chunkSize)
+    let index = this.#records.nextPresent(this.fd, first)
+    if (this.#records.lengthOf(index) < 0) index = Infinity
+    for (const [i, { dirty }] of this.#cache) if (dirty && i >= first && i < index) index = i
+    const found = Math.max(offset, index * chunkSize)
+    if (found >= this.size) throw new CofferError('ENXIO', 'there are no data from there on')
+    return found
+  }
+
+  /** SEEK_HOLE: where the next hole begins; the end of the file is one. */
+  nextHole(offset: number): number {
+    if (offset >= this.size) throw new CofferError('ENXIO', 'the file ends before')
+    const { chunkSize } = this.#ctx.layout
+    let index = Math.floor(offset / chunkSize)
+    for (;;) {
+      const dirty = this.#cache.get(index)?.dirty === true
+      const next = dirty ? index + 1 : this.#records.nextAbsent(this.fd, index)
+      if (next === index) return Math.max(offset, index * chunkSize)
+      index = next
+      if (index * chunkSize >= this.size) return this.size
+    }
   }
 
   /** A new mode for the next seal; the content has not changed, so its `mtime` is put back. */
@@ -386,6 +472,11 @@ export class FileBody {
   #storeAll(): void {
     const { chunkSize } = this.#ctx.layout
     const last = Math.floor(this.size / chunkSize)
+    if (this.#records.full > last) {
+      // a write failed behind the last byte that it took
+      this.#soil(this.#load(last))
+      this.#records.cut(this.fd, last)
+    }
     this.#storeDirty(last)
     const length = this.size - last * chunkSize
     const chunk = this.#cache.get(last)
@@ -454,6 +545,7 @@ export class FileBody {
   /** Forgets plaintext and keys and closes the blob. What is dirty is lost. */
   close(): void {
     for (const index of [...this.#cache.keys()]) this.#drop(index)
+    this.#records.close()
     this.object.wipe()
     this.#ctx.backing.close(this.fd)
   }

@@ -112,6 +112,12 @@ export interface Filesystem {
     length: number,
     killPriv: boolean,
   ): number
+  /** mode: FALLOC_FL_KEEP_SIZE 1, PUNCH_HOLE 2, ZERO_RANGE 16, as in fallocate(2) on Linux */
+  fallocate(fh: number, mode: number, offset: number, length: number): void
+  /** whence: SEEK_DATA 3, SEEK_HOLE 4, as in lseek(2) on Linux. ENXIO from the end of the file on. */
+  lseek(fh: number, offset: number, whence: number): number
+  /** Bytes copied: perhaps fewer than `length`, 0 only at the end of `from`. */
+  copyFileRange(from: number, offset: number, to: number, toOffset: number, length: number): number
   /** One close(2). What cannot be stored is told here. */
   flush(fh: number): void
   fsync(fh: number, dataOnly: boolean): void
@@ -124,6 +130,12 @@ export interface Filesystem {
   readdir(fh: number, cookie: number, emit: EmitEntry): void
   releasedir(fh: number): void
   fsyncdir(nodeid: number): void
+  /** Extended attributes that applications set, by a name without a namespace. Throws ENODATA. */
+  getxattr(nodeid: number, name: string): Uint8Array
+  /** flags: XATTR_CREATE 1, XATTR_REPLACE 2, as in setxattr(2) */
+  setxattr(nodeid: number, name: string, value: Uint8Array, flags: number): void
+  listxattr(nodeid: number): string[]
+  removexattr(nodeid: number, name: string): void
   statfs(out: Statfs): void
   /** Runs what is due (seals of files that stay open); milliseconds until the next, or Infinity. */
   tend(): number

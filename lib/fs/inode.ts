@@ -37,6 +37,8 @@ export interface Inode {
   directory: Directory | null
   body: FileBody | null
   opens: number
+  /** known names that lie in this directory, `others` too: it is not forgotten before them */
+  children: number
   /** a new file that has no name in the backing tree yet */
   pending: boolean
   /** wall clock of the last close after a write, milliseconds */
@@ -67,6 +69,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     directory: null,
     body: null,
     opens: 0,
+    children: 0,
     pending: false,
     closedAt: 0,
     sealed: null,

@@ -37,11 +37,13 @@ export class Nonces {
       out[offset + i] = this.#pool[at + i] ?? 0
       this.#pool[at + i] = 0
     }
-    // milliseconds from the clock, and a counter where the clock has no nanoseconds
+    // milliseconds from the clock, a counter where it has no nanoseconds; in halves, since the
+    // product has more bits than a number
     this.#count = (this.#count + 1) % 1_000_000
-    const ns = now * 1_000_000 + this.#count
-    this.#xor(out, offset + 16, Math.floor(ns / 2 ** 32))
-    this.#xor(out, offset + 20, ns % 2 ** 32)
+    const upper = Math.floor(now / 2 ** 20) * 1_000_000
+    const lower = (upper % 2 ** 12) * 2 ** 20 + (now % 2 ** 20) * 1_000_000 + this.#count
+    this.#xor(out, offset + 16, Math.floor(upper / 2 ** 12) + Math.floor(lower / 2 ** 32))
+    this.#xor(out, offset + 20, lower % 2 ** 32)
   }
 
   #xor(out: Uint8Array, at: number, word: number): void {

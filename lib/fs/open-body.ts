@@ -5,6 +5,7 @@ import { emptyStat } from '../store/backing.js'
 import { KIND_OF } from './attributes.js'
 import { FileBody } from './file-body.js'
 import { backingName, type Inode } from './inode.js'
+import type { SealedObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
 
@@ -26,28 +27,29 @@ function openBlob(tree: Tree, inode: Inode, parent: Inode, writing: boolean): nu
 
 /**
  * The body of a named file, with all checks of FORMAT.md §5. A mismatch is looked at twice, since a
- * sync client may be half-way.
+ * sync client may be half-way. `truncating`: nothing of the content is wanted, so it is not checked.
  */
-export function openBody(tree: Tree, inode: Inode, writing: boolean): FileBody {
+export function openBody(tree: Tree, inode: Inode, writing: boolean, truncating = false): FileBody {
   try {
-    return openOnce(tree, inode, writing)
+    return openOnce(tree, inode, writing, truncating)
   } catch (error) {
     if (!(error instanceof CofferError) || error.errno !== new CofferError('EIO', '').errno)
       throw error
-    return openOnce(tree, inode, writing)
+    return openOnce(tree, inode, writing, truncating)
   }
 }
 
-function openOnce(tree: Tree, inode: Inode, writing: boolean): FileBody {
+function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolean): FileBody {
   if (inode.others.length > 0) tree.settle(inode)
   const { parent } = inode
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.directory(parent)
   const fd = openBlob(tree, inode, parent, writing)
   try {
-    return FileBody.open(tree.ctx, KIND_OF[inode.extension], fd, stat, writing, (object) =>
-      checkPlace(tree.ctx, tree.descriptor(parent), object, inode),
-    )
+    const place = (object: SealedObject): number =>
+      checkPlace(tree.ctx, tree.descriptor(parent), object, inode)
+    const kind = KIND_OF[inode.extension]
+    return FileBody.open(tree.ctx, kind, fd, stat, writing, place, truncating)
   } catch (error) {
     tree.ctx.backing.close(fd)
     throw error

@@ -13,6 +13,9 @@ import { isDirectory, type Tree } from './tree.js'
 
 const { O_RDONLY, O_TRUNC } = constants
 const O_ACCMODE = 3
+/** lseek(2), as on Linux */
+const SEEK_DATA = 3
+const SEEK_HOLE = 4
 const TEND_EVERY_MS = 500
 const stat = emptyStat()
 
@@ -44,11 +47,12 @@ export class OpenFiles {
   open(inode: Inode, flags: number): Opened {
     if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
     const writing = opensToWrite(flags)
+    const truncating = (flags & O_TRUNC) !== 0
     try {
-      inode.body ??= openBody(this.#tree, inode, writing)
+      inode.body ??= openBody(this.#tree, inode, writing, truncating)
       this.#open.add(inode)
       if (writing) makeWritable(this.#tree, inode)
-      if ((flags & O_TRUNC) !== 0) inode.body.truncate(0)
+      if (truncating) inode.body.truncate(0)
     } catch (error) {
       if (inode.opens === 0) this.#close(inode)
       throw error
@@ -78,10 +82,24 @@ export class OpenFiles {
     length: number,
     killPriv: boolean,
   ): void {
+    this.change(inode, (body) => {
+      if (killPriv) killPrivileges(this.#tree, inode)
+      body.write(offset, from, at, length)
+    })
+  }
+
+  /** Changes the content, and seals where it is time to. */
+  change(inode: Inode, act: (body: FileBody) => void): void {
     const body = this.#body(inode)
-    if (killPriv) killPrivileges(this.#tree, inode)
-    body.write(offset, from, at, length)
+    act(body)
     if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
+  }
+
+  seek(inode: Inode, offset: number, whence: number): number {
+    const body = this.#body(inode)
+    if (whence === SEEK_DATA) return body.nextData(offset)
+    if (whence === SEEK_HOLE) return body.nextHole(offset)
+    throw new CofferError('EINVAL', 'a position is found by data or hole')
   }
 
   #body(inode: Inode): FileBody {
@@ -95,8 +113,10 @@ export class OpenFiles {
 
   fsync(inode: Inode): void {
     const body = this.#body(inode)
-    if (body.dirty) commit(this.#tree, inode, true)
-    else this.#tree.ctx.backing.sync(body.fd)
+    const { dirty } = body
+    if (dirty) commit(this.#tree, inode, true)
+    if (!dirty || body.attributesChanged) this.#tree.ctx.backing.sync(body.fd)
+    body.attributesChanged = false
   }
 
   release(fh: number): void {

@@ -8,11 +8,14 @@
 import { CofferError } from '../errors.js'
 import { absence, ChunkCipher, isZero } from '../format/chunk.js'
 import { HEADER_SIZE, NONCE_SIZE, RECORD_OVERHEAD, TAG_SIZE } from '../format/constants.js'
+import { emptyStat } from '../store/backing.js'
 import { RUN_RECORDS, type Context } from './context.js'
 import { Pairs } from './pairs.js'
 import type { SealedObject } from './sealed-object.js'
 
 const pair = new Uint8Array(RECORD_OVERHEAD)
+const stat = emptyStat()
+const accBefore = new Uint8Array(16)
 const RESERVE_AHEAD_MAX = 64 * 1024 * 1024
 
 /** Where the plaintext of a run of chunks lies. */
@@ -34,8 +37,15 @@ export class RecordStore {
   readonly #cipher: ChunkCipher
   /** index of the last chunk that a strict file can have */
   readonly #strictLast: number
-  /** backing bytes up to which blocks are known to be taken */
-  #reserved = 0
+  /** range of the backing file, at or beyond the last record, in which blocks were taken */
+  #reservedFrom = 0
+  #reservedTo = 0
+  /** end of the part of it that somebody counts on; the rest was taken ahead */
+  #needed = 0
+  /** blocks were taken in other places, too */
+  #scattered = false
+  /** and blocks that nobody counts on, after a failure */
+  #leaking = false
 
   constructor(ctx: Context, object: SealedObject) {
     this.#ctx = ctx
@@ -44,15 +54,24 @@ export class RecordStore {
     this.#strictLast = integrity === 'full' ? Infinity : ctx.layout.lastChunk(strictMax)
   }
 
-  /** Takes over a blob of `plainSize` bytes as its seal describes it. */
-  adopt(plainSize: number, acc: Uint8Array, absent: number, chunkWrites: number): void {
+  /**
+   * Takes over a blob of `plainSize` bytes as its seal describes it. `ended`: its short last record is
+   * there; a writer that was killed leaves full ones only.
+   */
+  adopt(
+    plainSize: number,
+    acc: Uint8Array,
+    absent: number,
+    chunkWrites: number,
+    ended = true,
+  ): void {
     const { layout } = this.#ctx
     this.acc.set(acc)
     this.absent = absent
     this.chunkWrites = chunkWrites
-    this.full = layout.lastChunk(plainSize)
-    this.tail = plainSize - this.full * layout.chunkSize
-    this.#reserved = layout.backingSize(plainSize)
+    this.full = layout.lastChunk(plainSize) + (ended ? 0 : 1)
+    this.tail = ended ? plainSize - this.full * layout.chunkSize : -1
+    this.#forgetReserved()
     this.pairs = null
   }
 
@@ -68,10 +87,16 @@ export class RecordStore {
     const pairs = new Pairs()
     let absent = 0
     for (let i = 0; i <= this.full; i++) {
+      const next = this.nextPresent(fd, i)
+      absent += next - i
+      i = next
       this.#readPair(fd, i)
-      pairs.set(i, pair, 0, pair, NONCE_SIZE)
-      if (i < this.full && isZero(pair, 0, RECORD_OVERHEAD)) absent++
-      else this.#cipher.toggle(acc, i, pair, 0, pair, NONCE_SIZE)
+      if (i < this.full && isZero(pair, 0, RECORD_OVERHEAD)) {
+        absent++
+      } else {
+        pairs.set(i, pair, 0, pair, NONCE_SIZE)
+        this.#cipher.toggle(acc, i, pair, 0, pair, NONCE_SIZE)
+      }
     }
     if (absent !== this.absent || !equal16(acc, this.acc)) {
       throw new CofferError(
@@ -137,7 +162,7 @@ export class RecordStore {
       nonces.fill(records, at)
       this.#cipher.seal(first + k, records, at, run.buffer(k), run.offset(k), length)
     }
-    for (let k = 0; k < count; k++) this.#leave(fd, first + k)
+    this.#leave(fd, first, first + count)
     this.#gap(first)
     backing.write(fd, records, 0, count * layout.recordSize, layout.recordOffset(first))
     for (let k = 0; k < count; k++) this.#enter(first + k, k * layout.recordSize, length)
@@ -154,87 +179,240 @@ export class RecordStore {
     this.reserve(fd, index, length)
     nonces.fill(records, 0)
     this.#cipher.seal(index, records, 0, plain, 0, length)
-    this.#leave(fd, index)
+    this.#leave(fd, index, index + 1)
     this.#gap(index)
     backing.write(fd, records, 0, length + RECORD_OVERHEAD, layout.recordOffset(index))
     this.#enter(index, 0, length)
     this.full = index
     this.tail = length
-    this.#trim(fd)
+    // everything is stored: what lies beyond is either promised or can go
+    this.#scattered = false
+    this.#reservedFrom = 0
+    this.#giveBack(fd)
   }
 
   /** Drops all records from chunk `index` on. */
   cut(fd: number, index: number): void {
     const { layout, backing } = this.#ctx
+    const beyond = index > this.full
     if (index === 0) {
       this.acc.fill(0)
       this.absent = 0
     } else {
-      for (let i = index; i <= this.full; i++) {
-        i = this.#skipHoles(fd, i)
-        this.#leave(fd, i)
-      }
+      this.#leave(fd, index, this.full + 1)
     }
     backing.truncate(fd, layout.recordOffset(index))
-    this.#reserved = Math.min(this.#reserved, layout.recordOffset(index))
-    this.pairs?.cut(index)
+    this.pairs?.clear(index)
     if (index <= this.full) {
       this.full = index
       this.tail = -1
     }
+    this.#forgetReserved()
+    this.#scattered = beyond
+  }
+
+  /** Makes the full chunks from `first` up to `end` absent and gives their blocks back. */
+  erase(fd: number, first: number, end: number): void {
+    if (first >= end) return
+    const { layout, backing } = this.#ctx
+    const absent = this.absent
+    this.#leave(fd, first, end)
+    const start = layout.recordOffset(first)
+    try {
+      backing.punch(fd, start, layout.recordOffset(end) - start)
+    } catch (error) {
+      this.acc.set(accBefore)
+      this.absent = absent
+      throw error
+    }
+    this.absent += end - first
+    this.pairs?.clear(first, end)
+  }
+
+  /** The first chunk from `index` on that is not absent; `full` where all before it are. */
+  nextPresent(fd: number, index: number): number {
+    if (index >= this.full || this.absent === 0) return index
+    if (this.pairs !== null) return this.pairs.nextPresent(index, this.full)
+    const { layout, backing } = this.#ctx
+    let i = index
+    while (i < this.full && this.#isAbsent(fd, i)) {
+      // records do not begin where blocks do, but those that lie in a hole whole need no look
+      const data = backing.nextData(fd, layout.recordOffset(i + 1)) - HEADER_SIZE
+      i = Math.max(i + 1, Math.floor(data / layout.recordSize))
+    }
+    return Math.min(i, this.full)
+  }
+
+  /** The first chunk from `index` on that is absent, as far as holes of the blob tell, or has no record. */
+  nextAbsent(fd: number, index: number): number {
+    const end = this.tail < 0 ? this.full : this.full + 1
+    if (index >= this.full || this.absent === 0) return Math.max(index, end)
+    const { layout, backing } = this.#ctx
+    if (this.pairs !== null) {
+      const found = this.pairs.nextAbsent(index, this.full)
+      return found < this.full ? found : end
+    }
+    for (let i = index; i < this.full; i++) {
+      const hole = backing.nextHole(fd, layout.recordOffset(i)) - HEADER_SIZE
+      i = Math.max(i, Math.floor(hole / layout.recordSize))
+      if (i < this.full && this.#isAbsent(fd, i)) return i
+    }
+    return end
+  }
+
+  #isAbsent(fd: number, index: number): boolean {
+    this.#readPair(fd, index)
+    return isZero(pair, 0, RECORD_OVERHEAD)
   }
 
   /**
    * Takes blocks for the records of `length` plaintext bytes from the start of chunk `first` on,
-   * before anything is overwritten: ENOSPC comes here or not at all.
+   * before anything is overwritten: ENOSPC comes here or not at all. A file that grows takes some
+   * more than it needs.
    */
-  reserve(fd: number, first: number, length: number): void {
-    const { layout, backing } = this.#ctx
+  reserve(fd: number, first: number, length: number, ahead = true): void {
+    const { layout } = this.#ctx
     const start = layout.recordOffset(first)
     const end = start + layout.backingSize(length) - HEADER_SIZE
+    const stored = this.#storedEnd
     // a hole has no blocks yet
-    if (this.absent > 0 && first < this.full) backing.reserve(fd, start, end - start)
-    if (end <= this.#reserved) return
-    const begin = first > this.full ? start : this.#reserved
-    const ahead = end > layout.recordSize * 4 ? Math.min(RESERVE_AHEAD_MAX, end) : 0
-    if (ahead > 0) {
-      try {
-        backing.reserve(fd, begin, end - begin + ahead)
-        this.#reserved = end + ahead
-        return
-      } catch {
-        // the disk is nearly full: take just what is needed, or fail
-      }
+    if (this.absent > 0 && first < this.full) {
+      this.#take(fd, start, Math.min(end, stored))
     }
-    backing.reserve(fd, begin, end - begin)
-    this.#reserved = end
+    const from = Math.max(start, stored)
+    if (end <= from) return
+    const apart = from < this.#reservedFrom || from > this.#reservedTo
+    // what was taken ahead there would come to lie in a hole
+    if (apart) this.#giveBack(fd)
+    const begin = apart ? from : this.#reservedTo
+    if (end > begin) {
+      const grown = end - (apart ? from : this.#reservedFrom)
+      const more = ahead && grown > layout.recordSize * 4 ? Math.min(RESERVE_AHEAD_MAX, grown) : 0
+      let taken = end + more
+      if (more === 0 || !this.#takeAhead(fd, begin, taken)) this.#take(fd, begin, (taken = end))
+      if (apart) {
+        this.#scattered ||= this.#reservedTo > stored
+        this.#reservedFrom = this.#needed = from
+      }
+      this.#reservedTo = taken
+      if (taken > end) this.#ctx.ahead.set(this, fd)
+    }
+    this.#needed = Math.max(this.#needed, end)
   }
 
-  /** Gives back blocks that were taken beyond the last record. */
-  #trim(fd: number): void {
-    const { layout, backing } = this.#ctx
-    const end = layout.recordOffset(this.full) + this.tail + RECORD_OVERHEAD
-    if (this.#reserved > end) backing.truncate(fd, end)
-    this.#reserved = end
+  /** False where the disk is nearly full: then only what is needed is taken. */
+  #takeAhead(fd: number, start: number, end: number): boolean {
+    try {
+      this.#takeBlocks(fd, start, end)
+      return true
+    } catch {
+      return false
+    }
   }
 
-  /** Takes the record that lies at `index` out of the sum. */
-  #leave(fd: number, index: number): void {
+  /** Blocks for a range of the backing file, if need be those that other files have taken ahead. */
+  #take(fd: number, start: number, end: number): void {
+    try {
+      this.#takeBlocks(fd, start, end)
+    } catch (error) {
+      const { ahead } = this.#ctx
+      if (!(error instanceof CofferError) || error.code !== 'ENOSPC' || ahead.size === 0)
+        throw error
+      for (const [store, other] of ahead) store.#giveBack(other)
+      this.#takeBlocks(fd, start, end)
+    }
+  }
+
+  /** A system that runs out of blocks half-way keeps those that it has got; we do not. */
+  #takeBlocks(fd: number, start: number, end: number): void {
+    const { backing } = this.#ctx
+    const length = end - start
+    if (length > RESERVE_AHEAD_MAX) {
+      // not even to be tried: for a moment it would leave everybody else without any
+      backing.statFd(fd, stat)
+      if (length - stat.blocks * 512 > backing.free(fd))
+        throw new CofferError('ENOSPC', 'the disk of the vault has not that much room')
+    }
+    try {
+      backing.reserve(fd, start, length)
+    } catch (error) {
+      this.#leaking = true
+      this.#giveBack(fd)
+      throw error
+    }
+  }
+
+  /** Gives back the blocks beyond the last record that nobody counts on. */
+  #giveBack(fd: number): void {
+    const { backing, ahead } = this.#ctx
+    ahead.delete(this)
+    const stored = this.#storedEnd
+    const kept = Math.max(stored, this.#needed)
+    if (this.#reservedTo <= kept && !this.#leaking) return
+    // where blocks lie here and there, all of them stay until everything is stored
+    if (this.#scattered || this.#reservedFrom > stored) return
+    backing.truncate(fd, stored)
+    this.#reservedTo = stored
+    this.#leaking = false
+    if (kept === stored) return
+    try {
+      backing.reserve(fd, stored, kept - stored)
+      this.#reservedTo = kept
+    } catch {
+      // somebody else was faster: the next write or seal that needs them says so
+    }
+  }
+
+  #forgetReserved(): void {
+    this.#ctx.ahead.delete(this)
+    this.#reservedFrom = this.#reservedTo = this.#needed = this.#storedEnd
+    this.#scattered = this.#leaking = false
+  }
+
+  /** The blob is about to be closed. */
+  close(): void {
+    this.#ctx.ahead.delete(this)
+  }
+
+  /** End of the last record that lies in the backing file. */
+  get #storedEnd(): number {
+    const end = this.#ctx.layout.recordOffset(this.full)
+    return this.tail < 0 ? end : end + this.tail + RECORD_OVERHEAD
+  }
+
+  /** Takes the records of the chunks from `first` up to `end` out of the sum: all of them, or none. */
+  #leave(fd: number, first: number, end: number): void {
+    const { absent } = this
+    const last = Math.min(end, this.full + 1)
+    accBefore.set(this.acc)
+    try {
+      for (let i = first; i < last; i++) {
+        const next = Math.min(last, this.nextPresent(fd, i))
+        this.#uncount(next - i)
+        i = next
+        if (i < last) this.#leaveOne(fd, i)
+      }
+    } catch (error) {
+      this.acc.set(accBefore)
+      this.absent = absent
+      throw error
+    }
+  }
+
+  #leaveOne(fd: number, index: number): void {
     if (this.lengthOf(index) < 0) return
     if (this.pairs === null) this.#readPair(fd, index)
     else this.pairs.get(index, pair)
-    if (index < this.full && isZero(pair, 0, RECORD_OVERHEAD)) this.absent--
+    if (index < this.full && isZero(pair, 0, RECORD_OVERHEAD)) this.#uncount(1)
     else this.#cipher.toggle(this.acc, index, pair, 0, pair, NONCE_SIZE)
   }
 
-  /** Takes the absent chunks from `index` on out of the sum without reading them; the next chunk. */
-  #skipHoles(fd: number, index: number): number {
-    if (this.absent === 0 || this.pairs !== null || index >= this.full) return index
-    const { layout, backing } = this.#ctx
-    const data = backing.nextData(fd, layout.recordOffset(index)) - HEADER_SIZE
-    const next = Math.min(this.full, Math.floor(data / layout.recordSize))
-    this.absent -= next - index
-    return next
+  /** Holes that the seal does not count were made by somebody else. */
+  #uncount(holes: number): void {
+    if (holes > this.absent) {
+      throw new CofferError('OBJECT_DAMAGED', 'chunks were erased from the blob')
+    }
+    this.absent -= holes
   }
 
   #enter(index: number, at: number, length: number): void {
@@ -248,7 +426,7 @@ export class RecordStore {
   #gap(first: number): void {
     if (first > this.#strictLast) this.pairs = null
     if (first <= this.full) return
-    for (let i = this.full; i < first && this.pairs !== null; i++) this.pairs.clear(i)
+    this.pairs?.clear(this.full, first)
     this.absent += first - this.full
   }
 

@@ -14,12 +14,13 @@ const stat = emptyStat()
 
 /**
  * Reads the header of a closed object, with checks 2 to 4, and lets `use` work on it. The descriptor
- * may write. The object's keys are gone afterwards.
+ * may write unless `writing` is false. The object's keys are gone afterwards.
  */
 export function withHeader<T>(
   tree: Tree,
   inode: Inode,
   use: (object: SealedObject, fd: number, floor: number) => T,
+  writing = !tree.ctx.readOnly,
 ): T {
   const { backing } = tree.ctx
   if (inode.others.length > 0) tree.settle(inode)
@@ -27,9 +28,9 @@ export function withHeader<T>(
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.directory(parent)
   const dirfd = tree.descriptor(parent)
-  const fd = tree.ctx.readOnly
-    ? backing.openRead(dirfd, backingName(inode))
-    : backing.openWrite(dirfd, backingName(inode))
+  const fd = writing
+    ? backing.openWrite(dirfd, backingName(inode))
+    : backing.openRead(dirfd, backingName(inode))
   try {
     const object = SealedObject.read(tree.ctx, fd, KIND_OF[inode.extension])
     try {

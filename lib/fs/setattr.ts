@@ -25,6 +25,7 @@ function statOrFail(tree: Tree, inode: Inode): void {
 /** Directory descriptor and name to change a closed inode by; the root is ".". */
 function where(tree: Tree, inode: Inode): [number, string] {
   if (inode === tree.root) return [tree.folder.rootFd, '.']
+  if (inode.others.length > 0) tree.settle(inode)
   if (inode.parent === null) throw new CofferError('ENOENT', 'the file was removed')
   return [tree.descriptor(inode.parent), backingName(inode)]
 }
@@ -102,26 +103,31 @@ function chown(tree: Tree, inode: Inode, { uid = KEEP_ID, gid = KEEP_ID }: Attri
 }
 
 /** Lends the inode's body, opened for writing for the moment where nobody has it open. */
-function withBody(tree: Tree, inode: Inode, use: (body: FileBody) => void): void {
+function withBody(
+  tree: Tree,
+  inode: Inode,
+  truncating: boolean,
+  use: (body: FileBody) => void,
+): void {
   if (inode.body !== null) {
     makeWritable(tree, inode)
     use(inode.body)
     return
   }
-  const body = (inode.body = openBody(tree, inode, true))
+  inode.body = openBody(tree, inode, true, truncating)
   try {
-    use(body)
-    if (body.dirty) commit(tree, inode)
+    use(inode.body)
+    if (inode.body.dirty) commit(tree, inode)
   } finally {
+    inode.body.close()
     inode.body = null
-    body.close()
   }
 }
 
 export function truncate(tree: Tree, inode: Inode, size: number): void {
   if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
   if (inode.extension !== '.cff') throw new CofferError('EINVAL', 'not a regular file')
-  withBody(tree, inode, (body) => {
+  withBody(tree, inode, size === 0, (body) => {
     body.truncate(size)
   })
 }

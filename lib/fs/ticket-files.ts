@@ -1,5 +1,6 @@
 // Writing and removing tickets. FORMAT.md §7.
 
+import { constants } from 'node:fs'
 import { ticketName } from '../format/name.js'
 import { SLOT_LINK_TICKET, SLOT_RENAME_TICKET } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
@@ -8,6 +9,7 @@ import type { SealedObject } from './sealed-object.js'
 import { replaceSmall } from './small-files.js'
 import type { Tree } from './tree.js'
 
+const { S_IFMT, S_IFREG } = constants
 const stat = emptyStat()
 const SLOT = { rename: SLOT_RENAME_TICKET, link: SLOT_LINK_TICKET } as const
 
@@ -26,7 +28,7 @@ export function writeTicket(
   return file
 }
 
-/** Removes the tickets of a base that `goes` says yes to. */
+/** Removes the tickets of a base that `goes` says yes to; what is no regular file is no ticket. */
 export function removeTickets(
   tree: Tree,
   parent: Inode,
@@ -41,7 +43,7 @@ export function removeTickets(
   for (const file of known) {
     const there = backing.stat(dirfd, file, stat)
     if (there && !goes(file)) continue
-    if (there) backing.unlink(dirfd, file)
+    if (there && (stat.mode & S_IFMT) === S_IFREG) backing.unlink(dirfd, file)
     known.delete(file)
   }
   if (known.size === 0) tickets.delete(base)

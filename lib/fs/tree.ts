@@ -136,8 +136,8 @@ export class Tree {
     }
     if (this.#reach(known, found)) return known
     if (known.body === null && (stat.nlink === 1 || !this.settle(known))) {
-      known.others = []
       this.#take(known, found)
+      this.#loseOthers(known)
       return known
     }
     const right = this.#rightOf(known, found)
@@ -166,8 +166,9 @@ export class Tree {
     }
     const index = inode.others.findIndex(same)
     if (index < 0) return false
-    inode.others.splice(index, 1)
+    const before = inode.others.splice(index, 1)
     this.join(inode, at)
+    for (const { parent } of before) this.#unpin(parent)
     return true
   }
 
@@ -211,6 +212,7 @@ export class Tree {
 
   /** A further name, by which the inode is reached from now on. */
   join(inode: Inode, at: Name): void {
+    if (inode.parent !== null) inode.parent.children++
     inode.others = this.names(inode)
     this.#take(inode, at)
   }
@@ -227,7 +229,7 @@ export class Tree {
       if (parent !== null && this.#leads(inode, { parent, name, base, dirId })) return true
       const next = inode.others.pop()
       if (next === undefined) return false
-      this.#take(inode, next)
+      this.#goTo(inode, next)
     }
   }
 
@@ -260,9 +262,20 @@ export class Tree {
     return inode
   }
 
+  /** The inode's content lies in another blob from now on. */
+  moveToBlob(inode: Inode, ino: number): void {
+    if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
+    inode.ino = ino
+    this.#byIno.set(ino, inode)
+  }
+
   place(inode: Inode, parent: Inode, name: string, base: string, dirId: Uint8Array): void {
     if (inode === this.root) throw new BugError('the root has no place')
-    inode.parent = parent
+    if (inode.parent !== parent) {
+      parent.children++
+      this.#leaveParent(inode)
+      inode.parent = parent
+    }
     inode.name = name
     inode.base = base
     inode.dirId = dirId
@@ -276,15 +289,15 @@ export class Tree {
    */
   unlinked(inode: Inode, left = 0): void {
     inode.parent?.directory?.pending.delete(inode.name)
-    inode.parent = null
+    this.#leaveParent(inode)
     inode.pending = false
     inode.directory = null
     this.#descriptors.delete(inode)
-    const next = inode.others.pop()
     if (left > 0) {
-      if (next !== undefined) this.#take(inode, next)
+      const next = inode.others.pop()
+      if (next !== undefined) this.#goTo(inode, next)
     } else {
-      inode.others = []
+      this.#loseOthers(inode)
       if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
     }
     this.#drop(inode)
@@ -298,10 +311,37 @@ export class Tree {
   /** Forgets an inode that neither the kernel nor a handle knows. */
   #drop(inode: Inode): void {
     if (inode.lookups > 0 || inode.opens > 0 || inode.pending || inode === this.root) return
-    if (inode.directory !== null && inode.directory.pending.size > 0) return
+    if (inode.children > 0) return
     this.#byNodeid.delete(inode.nodeid)
     if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
     this.#descriptors.delete(inode)
+    this.#leaveParent(inode)
+    this.#loseOthers(inode)
+  }
+
+  /** To a name that was one of the others until now. */
+  #goTo(inode: Inode, next: Name): void {
+    this.#take(inode, next)
+    this.#unpin(next.parent)
+  }
+
+  #loseOthers(inode: Inode): void {
+    const { others } = inode
+    inode.others = []
+    for (const { parent } of others) this.#unpin(parent)
+  }
+
+  #leaveParent(inode: Inode): void {
+    const { parent } = inode
+    if (parent === null) return
+    inode.parent = null
+    this.#unpin(parent)
+  }
+
+  /** One name less that lies in that directory. */
+  #unpin(parent: Inode): void {
+    parent.children--
+    this.#drop(parent)
   }
 
   closed(inode: Inode): void {

@@ -18,13 +18,18 @@ const AT_REMOVEDIR = 0x200
 const AT_EMPTY_PATH = 0x1000
 const STATX_BASIC_STATS = 0x7ff
 const FALLOC_FL_KEEP_SIZE = 1
+const FALLOC_FL_PUNCH_HOLE = 2
 const SEEK_DATA = 3
+const SEEK_HOLE = 4
 const UTIME_OMIT = 0x3ffffffe
 const UTIME_NOW = 0x3fffffff
 const ENOENT = 2
 const EINTR = 4
 const ENXIO = 6
 const EPERM = 1
+const ENODATA = 61
+/** of a value, and of a list of names */
+const XATTR_SIZE_MAX = 65536
 
 const c = calls({
   openat: 'int openat(int dirfd, const char *path, int flags, uint32_t mode)',
@@ -44,10 +49,15 @@ const c = calls({
   pwrite: 'int64_t pwrite(int fd, uintptr_t buf, size_t n, int64_t at)',
   ftruncate: 'int ftruncate(int fd, int64_t length)',
   lseek: 'int64_t lseek(int fd, int64_t at, int whence)',
+  flock: 'int flock(int fd, int operation)',
   fsync: 'int fsync(int fd)',
   fdatasync: 'int fdatasync(int fd)',
   fallocate: 'int fallocate(int fd, int mode, int64_t at, int64_t length)',
   syncfs: 'int syncfs(int fd)',
+  fgetxattr: 'int64_t fgetxattr(int fd, const char *name, uintptr_t value, size_t size)',
+  fsetxattr: 'int fsetxattr(int fd, const char *name, uintptr_t value, size_t size, int flags)',
+  flistxattr: 'int64_t flistxattr(int fd, uintptr_t list, size_t size)',
+  fremovexattr: 'int fremovexattr(int fd, const char *name)',
 })
 
 /** What statx(2) says, in a form that is filled again and again. */
@@ -279,6 +289,22 @@ export function nextData(fd: number, at: number): number {
   if (found >= 0) return found
   return lastErrno() === ENXIO ? Infinity : at
 }
+/** Offset of the first byte from `at` on that is in a hole, Infinity where there is none. */
+export function nextHole(fd: number, at: number): number {
+  const found = c.lseek(fd, at, SEEK_HOLE)
+  return found >= 0 ? found : Infinity
+}
+export const punchFd = (fd: number, at: number, length: number): void => {
+  check(c.fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length), 'fallocate')
+}
+const LOCK_EX_NB = 2 | 4
+const EWOULDBLOCK = 11
+
+/** flock(2), which goes with the descriptor. False where another one holds it; no word where there are no locks. */
+export function lockFd(fd: number): boolean {
+  return c.flock(fd, LOCK_EX_NB) === 0 || lastErrno() !== EWOULDBLOCK
+}
+
 export const fsyncFd = (fd: number): void => {
   check(c.fsync(fd), 'fsync')
 }
@@ -299,4 +325,34 @@ export function reserveFd(fd: number, at: number, length: number): boolean {
   const errno = lastErrno()
   if (errno === EOPNOTSUPP || errno === ENOSYS) return false
   throw systemError(errno, 'fallocate')
+}
+
+const xattrBuffer = Buffer.from(new ArrayBuffer(XATTR_SIZE_MAX))
+
+/** A copy of the value, or null where there is no such attribute. */
+export function getXattrFd(fd: number, name: string): Uint8Array | null {
+  const n = c.fgetxattr(fd, name, addressOf(xattrBuffer), XATTR_SIZE_MAX)
+  if (n >= 0) return new Uint8Array(xattrBuffer.subarray(0, n))
+  const errno = lastErrno()
+  if (errno === ENODATA) return null
+  throw systemError(errno, 'fgetxattr')
+}
+
+/** flags as in setxattr(2) */
+export const setXattrFd = (fd: number, name: string, value: Uint8Array, flags: number): void => {
+  check(c.fsetxattr(fd, name, addressOf(value), value.length, flags), 'fsetxattr')
+}
+
+/** Names that are ASCII come as they are, others as Latin-1. None where the file system has none. */
+export function listXattrFd(fd: number): string[] {
+  const n = c.flistxattr(fd, addressOf(xattrBuffer), XATTR_SIZE_MAX)
+  if (n > 0) return xattrBuffer.toString('latin1', 0, n - 1).split('\0')
+  if (n === 0) return []
+  const errno = lastErrno()
+  if (errno === EOPNOTSUPP) return []
+  throw systemError(errno, 'flistxattr')
+}
+
+export const removeXattrFd = (fd: number, name: string): void => {
+  check(c.fremovexattr(fd, name), 'fremovexattr')
 }

@@ -1,6 +1,6 @@
 // The backing tree by Linux system calls.
 
-import { constants, readdirSync } from 'node:fs'
+import { constants, readdirSync, statfsSync } from 'node:fs'
 import * as files from '../native/files.js'
 import type { Backing } from './backing.js'
 
@@ -15,6 +15,7 @@ export const linuxBacking: Backing = {
   openRoot: (path) => files.openPath(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
   openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
   closeDirectory: files.closeFd,
+  lock: files.lockFd,
   list: (dirfd) => readdirSync(`/proc/self/fd/${String(dirfd)}`),
   stat: files.statAt,
   statDirectory: files.statFd,
@@ -30,8 +31,14 @@ export const linuxBacking: Backing = {
   write: files.writeAt,
   truncate: files.truncateFd,
   nextData: files.nextData,
+  nextHole: files.nextHole,
+  punch: files.punchFd,
   reserve: (fd, position, length) => {
     files.reserveFd(fd, position, length)
+  },
+  free: (fd) => {
+    const { blocks, bfree, bsize } = statfsSync(`/proc/self/fd/${String(fd)}`)
+    return blocks === 0 ? Infinity : bfree * bsize
   },
   datasync: files.fdatasyncFd,
   sync: files.fsyncFd,
@@ -52,4 +59,8 @@ export const linuxBacking: Backing = {
   chownFd: files.chownFd,
   utimes: files.utimesAt,
   utimesFd: files.utimesFd,
+  getXattr: files.getXattrFd,
+  setXattr: files.setXattrFd,
+  listXattr: files.listXattrFd,
+  removeXattr: files.removeXattrFd,
 }

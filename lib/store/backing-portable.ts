@@ -44,8 +44,10 @@ export class PortableBacking implements Backing {
   readonly openWrite = readOnly
   readonly write = readOnly
   readonly truncate = readOnly
-  readonly nextData = readOnly
+  readonly nextHole = readOnly
+  readonly punch = readOnly
   readonly reserve = readOnly
+  readonly free = readOnly
   readonly datasync = readOnly
   readonly sync = readOnly
   readonly mkdir = readOnly
@@ -60,6 +62,21 @@ export class PortableBacking implements Backing {
   readonly chownFd = readOnly
   readonly utimes = readOnly
   readonly utimesFd = readOnly
+  readonly setXattr = readOnly
+  readonly removeXattr = readOnly
+
+  /** `node:fs` has no extended attributes: none are seen. */
+  getXattr(): null {
+    return null
+  }
+
+  listXattr(): string[] {
+    return []
+  }
+
+  lock(): boolean {
+    return true
+  }
 
   syncFileSystem(): void {
     // nothing was written
@@ -120,6 +137,11 @@ export class PortableBacking implements Backing {
       done += n
     }
     return done
+  }
+
+  /** No holes are known here. */
+  nextData(_fd: number, position: number): number {
+    return position
   }
 
   #add(path: string): number {

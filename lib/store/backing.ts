@@ -16,6 +16,8 @@ export interface Backing {
   openRoot(path: string): number
   openDirectory(dirfd: number, name: string): number
   closeDirectory(dirfd: number): void
+  /** A lock of the kernel's on the directory, for as long as it is open; false where another has it. */
+  lock(dirfd: number): boolean
   /** Names in no order, without "." and "..". */
   list(dirfd: number): string[]
   /** False where there is no such name. */
@@ -38,8 +40,14 @@ export interface Backing {
   truncate(fd: number, length: number): void
   /** First offset from `position` on that is in no hole; Infinity where there is none. */
   nextData(fd: number, position: number): number
+  /** First offset from `position` on that is in a hole; the end of the file is one. */
+  nextHole(fd: number, position: number): number
+  /** Makes a hole of a range inside the file. */
+  punch(fd: number, position: number, length: number): void
   /** Takes blocks for a range beyond what is allocated; ENOSPC where there are none. */
   reserve(fd: number, position: number, length: number): void
+  /** Bytes that the file system has free, Infinity where it does not say. */
+  free(fd: number): number
   datasync(fd: number): void
   sync(fd: number): void
   syncFileSystem(dirfd: number): void
@@ -57,6 +65,12 @@ export interface Backing {
   chownFd(fd: number, uid: number, gid: number): void
   utimes(dirfd: number, name: string, atime: FileTime, mtime: FileTime): void
   utimesFd(fd: number, atime: FileTime, mtime: FileTime): void
+  /** Extended attributes by descriptor, of a directory too, whatever it was opened for. */
+  getXattr(fd: number, name: string): Uint8Array | null
+  /** flags as in setxattr(2) */
+  setXattr(fd: number, name: string, value: Uint8Array, flags: number): void
+  listXattr(fd: number): string[]
+  removeXattr(fd: number, name: string): void
 }
 
 /** `portable`: the reading-only one even where Linux calls are at hand. */

@@ -36,6 +36,14 @@ export class VaultFolder {
     this.rootIno = this.#stat.ino
   }
 
+  /** One drive a vault on this machine, whoever mounted it and wherever it keeps its state. */
+  lock(): void {
+    if (this.#backing.lock(this.rootFd)) return
+    throw new CofferError('ALREADY_MOUNTED', 'a drive on this machine has this vault open', {
+      hint: 'another user may have mounted it; unmount it there first',
+    })
+  }
+
   get #data(): string {
     return join(this.path, DATA_DIRECTORY)
   }

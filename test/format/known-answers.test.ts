@@ -74,11 +74,12 @@ for (const engineName of ['openssl', 'portable'] as const) {
       const salt = Buffer.concat([vaultId, file.objectId])
       const okm = hex(engine.hkdf(fill(32, 0x70), salt, info, 128))
       t.equal(okm, KAT['Kcontent']! + KAT['Kseal']! + KAT['Kacc']! + KAT['Kxattr']!)
-      t.equal(hex(keys.xattr), KAT['Kxattr'])
       // the keyed objects hold those keys: what they seal opens under the known ones
       const record = new Uint8Array(40)
       keys.content.seal(record, 0, record, 0, 0, zero16)
       t.ok(engine.xaes(known('Kcontent')).open(record, 0, new Uint8Array(0), 0, 0, zero16))
+      keys.xattr.seal(record, 0, record, 0, 0, zero16)
+      t.ok(engine.xaes(known('Kxattr')).open(record, 0, new Uint8Array(0), 0, 0, zero16))
       const [ours, theirs] = [new Uint8Array(16), new Uint8Array(16)]
       keys.acc.mac(header, ours, 0)
       engine.cmac(known('Kacc')).mac(header, theirs, 0)

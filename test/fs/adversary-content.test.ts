@@ -4,6 +4,7 @@
 import { openSync, closeSync, readSync, writeSync } from 'node:fs'
 import t from 'tap'
 import { needs } from '../needs.js'
+import type { OpenFile } from './session.js'
 import { attack, AttackedVault, C, RECORD } from './attacked.js'
 
 if (!needs(t, 'linux')) process.exit(0)
@@ -127,7 +128,7 @@ t.test('versions', async (t) => {
     'the old header on the new body': (old, now) =>
       Buffer.concat([old.subarray(0, 1024), now.subarray(1024)]),
     'the newer seal is erased over the new body': (_old, now) =>
-      Buffer.concat([now.subarray(0, 128), Buffer.alloc(448), now.subarray(576)]),
+      Buffer.concat([now.subarray(0, 576), Buffer.alloc(448), now.subarray(1024)]),
     'the old version, longer by a chunk': (old, now) => Buffer.concat([now, old.subarray(-40)]),
   }
   for (const [name, mix] of Object.entries(mixes)) {
@@ -139,7 +140,7 @@ t.test('versions', async (t) => {
   }
   attack(t, 'the newer seal is erased over the old body: the old version', (vault, t) => {
     const { old, now } = rewritten(vault)
-    const back = Buffer.concat([now.subarray(0, 128), Buffer.alloc(448), now.subarray(576, 1024)])
+    const back = Buffer.concat([now.subarray(0, 576), Buffer.alloc(448)])
     vault.put('/a', Buffer.concat([back, old.subarray(1024)]))
     // a whole older version is a rollback, which only a memory of the newer one could show
     const session = vault.open()
@@ -190,6 +191,50 @@ t.test('a file that is not checked whole', async (t) => {
     rearranged(vault, '/big', (records) => [...records.slice(0, 19), records[19]!.subarray(0, 47)])
     return { refused: ['/big'] }
   })
+})
+
+t.test('more holes than the seal counts, in a file that is not checked whole', async (t) => {
+  const acts: Record<string, (file: OpenFile) => void> = {
+    'it is cut': (file) => {
+      file.truncate(C)
+    },
+    'they are written over': (file) => {
+      file.write(0, Buffer.alloc(30 * C))
+    },
+    'they are erased': (file) => {
+      file.fallocate(3, 0, 30 * C)
+    },
+    'they are made zero': (file) => {
+      file.fallocate(16, 0, 30 * C)
+    },
+  }
+  for (const counted of [0, 1]) {
+    for (const [name, act] of Object.entries(acts)) {
+      t.test(`${counted} counted, ${name}`, async (t) => {
+        const vault = new AttackedVault(t)
+        const session = vault.open()
+        const made = session.create('/holes')
+        made.write(0, Buffer.alloc(40 * C, 'x'))
+        made.fallocate(3, 5 * C, counted * C)
+        made.close()
+        rearranged(vault, '/holes', (records) =>
+          records.map((r, i) => (i > 7 && i < 12 ? Buffer.alloc(RECORD) : r)),
+        )
+        const file = session.open('/holes')
+        t.throws(
+          () => {
+            act(file)
+          },
+          { code: 'OBJECT_DAMAGED' },
+        )
+        t.same(file.read(0, C), Buffer.alloc(C, 'x'), 'nothing has changed')
+        t.equal(session.statNode(file.nodeid).size, 40 * C)
+        file.close()
+        t.equal(vault.bytes('/holes').length, 1024 + 40 * RECORD + 40)
+        session.close()
+      })
+    }
+  }
 })
 
 t.test('a chunk is exchanged while the file is open', async (t) => {

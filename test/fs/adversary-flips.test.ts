@@ -1,5 +1,5 @@
 // Every byte of headers, of first and last records, of metas and links, changed one at a time: the
-// same plaintext comes out, or EIO. Only the slot of the older seal may change unseen.
+// same plaintext comes out, or EIO. Only a seal that another one can stand in for may change unseen.
 
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -46,11 +46,8 @@ for (const path of ['/a', '/sparse', '/whole', '/empty', '/link', '/big']) {
       return true
     })
     t.equal(wrong, 0, 'no wrong byte came out')
-    t.ok(
-      unseen.every((at) => at >= 128 && at < 576),
-      'only the slot that was never written is exempt',
-    )
-    t.equal(unseen.length, 448)
+    // each slot of a new object can stand in for the other: they say the same
+    t.same(unseen, range(128, 1024), 'only the seals are exempt')
     t.same(vault.outcome(session, path), stored)
     session.close()
   })
@@ -70,7 +67,7 @@ t.test('two seals: the older one is exempt, the newer one is not', async (t) => 
     t.ok(stored.equals(outcome!))
     return true
   })
-  t.same(unseen, range(576, 1024))
+  t.same(unseen, range(128, 576))
   session.close()
 })
 
@@ -89,7 +86,7 @@ t.test('the meta of a directory', async (t) => {
     t.ok(vault.truth.get('/e/a')!.equals(outcome!))
     return true
   })
-  t.same(unseen, range(128, 576))
+  t.same(unseen, range(128, 1024))
 })
 
 t.test('a damaged file can be removed whatever byte it is', async (t) => {

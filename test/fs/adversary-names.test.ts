@@ -5,7 +5,7 @@ import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { needs } from '../needs.js'
-import { attack, AttackedVault, C } from './attacked.js'
+import { attack, AttackedVault, C, LONG } from './attacked.js'
 
 if (!needs(t, 'linux')) process.exit(0)
 
@@ -67,6 +67,15 @@ t.test('blobs', async (t) => {
     cpSync(vault.blob('/link'), vault.beside('/a', '.cfl'))
     return {}
   })
+  for (const content of ['', 'x', 'x'.repeat(176), 'x'.repeat(100_000)]) {
+    attack(t, `a sidecar is overwritten with ${content.length} bytes`, (vault, t) => {
+      writeFileSync(vault.beside(`/${LONG}`, '.cfn'), content)
+      const session = vault.open()
+      t.ok(session.list('').has(LONG), 'the name is known from the seal')
+      session.close()
+      return {}
+    })
+  }
   attack(t, 'long names: one blob under the other’s', (vault) => {
     const session = vault.open()
     const other = `/${'ö'.repeat(120)}`

@@ -13,7 +13,7 @@ export const C = 4096
 export const RECORD = C + 40
 export const STRICT_MAX = 64 * 1024
 export const LONG = 'ü'.repeat(100)
-const { EIO } = constants.errno
+const { EIO, ENOENT } = constants.errno
 
 const body = (letter: string, size: number): Buffer =>
   Buffer.alloc(size).map((_, i) => letter.charCodeAt(0) + (i >> 9)) as Buffer
@@ -123,14 +123,17 @@ export class AttackedVault extends TestVault {
         const seen = tree.get(path)
         const readable = seen?.problem === null
         if (below(gone, path)) {
-          t.ok(outcome === constants.errno.ENOENT || outcome === EIO, `${path} is gone (${by})`)
+          t.ok(outcome === ENOENT || outcome === EIO, `${path} is gone (${by})`)
         } else if (below(refused, path)) {
           t.equal(outcome, EIO, `${path} is refused (${by})`)
           t.notOk(readable, `${path} is refused by the oracle`)
         } else if (below(unknown, path)) {
           t.ok(outcome === EIO || same(outcome, stored), `${path} is right or refused (${by})`)
         } else {
-          t.ok(same(outcome, stored), `${path} is as it was (${by}): ${String(outcome)}`)
+          t.ok(
+            same(outcome, stored),
+            `${path} is as it was (${by})${typeof outcome === 'number' ? `: ${outcome}` : ''}`,
+          )
           t.ok(readable, `${path} is fine by the oracle`)
         }
       }

@@ -8,7 +8,7 @@ import { needs } from '../needs.js'
 import { Script, steps, type Step } from './script.js'
 import { descriptorsBelow, TestVault } from './session.js'
 
-const SCRIPTS = Number(process.env['COFFER_SCRIPTS'] ?? 45)
+const SCRIPTS = Number(process.env['COFFER_SCRIPTS'] ?? 100)
 const SEED = process.env['COFFER_SEED']
 
 const readable = (script: readonly Step[]): string =>
@@ -41,4 +41,28 @@ for (const chunkLog2 of [12, 15]) {
       t.comment(`${count} operations, seed ${details.seed}`)
     })
   }
+}
+
+/** Scripts that found a defect once. */
+const FOUND: Record<string, Step[]> = {
+  'a file just written is renamed while somebody reads it': [
+    ['create', '/b', 0o644],
+    ['close', 0],
+    ['open', '/b', 'r'],
+    ['rename', '/b', '/a'],
+    ['close', 0],
+  ],
+}
+
+for (const [name, script] of Object.entries(FOUND)) {
+  t.test(name, async (t) => {
+    if (!needs(t, 'linux')) return
+    const vault = new TestVault(12)
+    t.teardown(() => {
+      vault.remove()
+    })
+    t.doesNotThrow(() => {
+      new Script(vault, true).run(script)
+    })
+  })
 }

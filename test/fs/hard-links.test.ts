@@ -1,6 +1,6 @@
 // Files with several names, seen from the vault folder: which tickets lie there, what a commit seals.
 
-import { linkSync, readdirSync } from 'node:fs'
+import { copyFileSync, linkSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
@@ -114,5 +114,19 @@ t.test('exchange leaves one ticket for each file', async (t) => {
   t.equal(tickets(vault), 2)
   session.rename('/d', '/a', 2)
   t.same(content(vault), { '/d': 'B', '/a': '', '/a/b': 'A' })
+  session.close()
+})
+
+t.test('exchange of two copies of one object, as clients make them of hard links', async (t) => {
+  const vault = newVault(t)
+  const session = vault.open()
+  session.write('/a', 'content')
+  session.link('/a', '/b')
+  const blob = vault.blob('/b')
+  copyFileSync(blob, `${blob}.new`)
+  renameSync(`${blob}.new`, blob)
+  session.setattr('/b', { size: 3 })
+  session.rename('/a', '/b', 2)
+  t.same(content(vault), { '/a': 'con', '/b': 'content' })
   session.close()
 })

@@ -152,5 +152,11 @@ export function truncate(file: ModelFile, size: number): void {
   file.mtime = null
 }
 
+export function punch(file: ModelFile, offset: number, length: number): void {
+  if (offset >= file.content.length) return
+  file.content.fill(0, offset, Math.min(offset + length, file.content.length))
+  file.mtime = null
+}
+
 const resized = (content: Buffer, size: number): Buffer =>
   Buffer.concat([content, Buffer.alloc(Math.max(0, size - content.length))]).subarray(0, size)

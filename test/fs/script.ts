@@ -5,7 +5,7 @@ import { constants } from 'node:fs'
 import fc from 'fast-check'
 import { CofferError } from '../../lib/errors.js'
 import type { Attributes } from '../../lib/fs/filesystem.js'
-import { Errno, Model, truncate, write, type ModelFile, type ModelNode } from './model.js'
+import { Errno, Model, punch, truncate, write, type ModelFile, type ModelNode } from './model.js'
 import type { OpenFile, Session, TestVault } from './session.js'
 
 export type Step =
@@ -15,6 +15,8 @@ export type Step =
   | ['append', number, number]
   | ['read', number, number, number]
   | ['ftruncate', number, number]
+  | ['fallocate', number, 0 | 1 | 3 | 16 | 17, number, number]
+  | ['copy', number, number, number, number, number]
   | ['truncate', string, number]
   | ['fsync', number]
   | ['close', number]
@@ -74,6 +76,20 @@ export function steps(C: number): fc.Arbitrary<Step[]> {
     { weight: 4, arbitrary: fc.tuple(fc.constant('append' as const), handle, size) },
     { weight: 3, arbitrary: fc.tuple(fc.constant('read' as const), handle, size, size) },
     { weight: 4, arbitrary: fc.tuple(fc.constant('ftruncate' as const), handle, size) },
+    {
+      weight: 6,
+      arbitrary: fc.tuple(
+        fc.constant('fallocate' as const),
+        handle,
+        fc.constantFrom(0 as const, 1 as const, 3 as const, 3 as const, 16 as const, 17 as const),
+        size,
+        size,
+      ),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(fc.constant('copy' as const), handle, size, handle, size, size),
+    },
     { weight: 2, arbitrary: fc.tuple(fc.constant('truncate' as const), path, size) },
     { weight: 1, arbitrary: fc.tuple(fc.constant('fsync' as const), handle) },
     { weight: 5, arbitrary: fc.tuple(fc.constant('close' as const), handle) },
@@ -100,7 +116,7 @@ export function steps(C: number): fc.Arbitrary<Step[]> {
     },
     { weight: 2, arbitrary: fc.tuple(fc.constant('remount' as const)) },
   )
-  return fc.array(one, { minLength: 1, maxLength: 60, size: 'max' }) as fc.Arbitrary<Step[]>
+  return fc.array(one, { minLength: 1, maxLength: 60, size: 'max' })
 }
 
 interface Held {
@@ -219,6 +235,27 @@ export class Script {
       case 'ftruncate':
         if (writable) truncate(file, step[2])
         return 'ok'
+      case 'fallocate': {
+        const [, , mode, offset, length] = step
+        if (!writable || length === 0) return 'ok'
+        if (mode > 1) punch(file, offset, length)
+        if ((mode & 1) === 0 && offset + length > file.content.length)
+          truncate(file, offset + length)
+        // a time that was set may stay or not
+        file.mtime = null
+        return 'ok'
+      }
+      case 'copy': {
+        const [, , offset, to, toOffset, length] = step
+        const other = this.#at(to)
+        const overlap = file === other?.file && Math.abs(offset - toOffset) < length
+        if (other?.writable !== true || overlap) return 'skip'
+        const copied = Buffer.from(
+          file.content.subarray(offset, offset + Math.min(length, 4 * 1024 * 1024)),
+        )
+        if (copied.length > 0) write(other.file, toOffset, copied)
+        return 'ok'
+      }
       case 'read':
         return digest(file.content.subarray(step[2], step[2] + step[3]))
       default:
@@ -291,6 +328,17 @@ export class Script {
       case 'ftruncate':
         if (writable) handle.truncate(step[2])
         return 'ok'
+      case 'fallocate':
+        if (writable && step[4] > 0) handle.fallocate(step[2], step[3], step[4])
+        return 'ok'
+      case 'copy': {
+        const [, , offset, to, toOffset, length] = step
+        const other = this.#at(to)
+        const overlap = file === other?.file && Math.abs(offset - toOffset) < length
+        if (other?.writable !== true || overlap) return 'skip'
+        session.drive.copyFileRange(handle.fh, offset, other.handle.fh, toOffset, length)
+        return 'ok'
+      }
       case 'read':
         return digest(handle.read(step[2], step[3]))
       case 'fsync':
@@ -349,6 +397,17 @@ export class Script {
     const { file, handle } = held
     sameAttributes('an open file', this.#session.statNode(handle.nodeid), file)
     sameContent('an open file', handle.read(0, file.content.length + 1), file.content)
+    const data = handle.data()
+    let end = 0
+    for (const [start, next] of [...data, [file.content.length, Infinity] as const]) {
+      equal(
+        file.content.subarray(end, start).every((byte) => byte === 0),
+        true,
+        'a hole is zero',
+      )
+      if (end > start) throw new Error('data and holes are not in order')
+      end = next
+    }
   }
 
   #lists(path: string, entries: ReadonlyMap<string, ModelNode>): void {

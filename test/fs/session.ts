@@ -354,6 +354,27 @@ export class OpenFile {
     return into.subarray(0, this.#session.drive.read(this.fh, offset, length, into, 0))
   }
 
+  /** mode as in fallocate(2): 1 keeps the size, 2 makes a hole, 16 zeros */
+  fallocate(mode: number, offset: number, length: number): void {
+    this.#session.drive.fallocate(this.fh, mode, offset, length)
+  }
+
+  /** Ranges of data, as SEEK_DATA and SEEK_HOLE tell them. */
+  data(): [number, number][] {
+    const { drive } = this.#session
+    const found: [number, number][] = []
+    try {
+      for (let at = 0; ;) {
+        const start = drive.lseek(this.fh, at, 3)
+        at = drive.lseek(this.fh, start, 4)
+        found.push([start, at])
+      }
+    } catch (error) {
+      if ((error as { code: unknown }).code !== 'ENXIO') throw error
+    }
+    return found
+  }
+
   truncate(size: number): void {
     this.#session.drive.setattr(this.nodeid, { size, fh: this.fh }, emptyAttributes())
   }

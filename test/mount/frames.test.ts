@@ -146,12 +146,7 @@ void t.test('names: UTF-8 or EILSEQ, nothing stripped, 255 bytes', (t) => {
 void t.test('what is not offered is refused, and requests without reply get none', (t) => {
   const { send, dispatch } = bench()
   for (const opcode of [
-    OPCODE.GETXATTR,
-    OPCODE.SETXATTR,
-    OPCODE.LISTXATTR,
     OPCODE.ACCESS,
-    OPCODE.LSEEK,
-    OPCODE.COPY_FILE_RANGE,
     OPCODE.SYNCFS,
     OPCODE.STATX,
     OPCODE.TMPFILE,
@@ -165,6 +160,7 @@ void t.test('what is not offered is refused, and requests without reply get none
     t.equal(send(opcode, ROOT, 0n, 0n, 0n, 0n)?.errno, ENOSYS, String(opcode))
   }
   t.equal(send(OPCODE.FALLOCATE, ROOT, 0n, 0n, 0n, 0n)?.errno, EOPNOTSUPP)
+  t.equal(send(OPCODE.COPY_FILE_RANGE, ROOT, 0n, 0n, 0n, 0n, 0n, 0n)?.errno, ENOSYS)
   t.equal(send(OPCODE.INTERRUPT, 0, 2n), null)
   t.equal(send(OPCODE.DESTROY, 0)?.errno, 0)
 
@@ -173,6 +169,52 @@ void t.test('what is not offered is refused, and requests without reply get none
   t.equal(length, 16, 'the header does not tell the length that came')
   t.equal(dispatch.reply.bytes.readInt32LE(4), -EIO)
   t.equal(dispatch.serve(12), 16)
+  t.end()
+})
+
+void t.test('attributes: exact sizes, one namespace', (t) => {
+  const { send, defects } = bench()
+  const { ENODATA, ERANGE } = constants.errno
+  const get = (name: string, room: number) => send(OPCODE.GETXATTR, ROOT, room, 0, name)
+  const list = (room: number) => send(OPCODE.LISTXATTR, ROOT, room, 0)
+  const set = (name: string, value: Uint8Array, flags = 0, size = value.length) =>
+    send(OPCODE.SETXATTR, ROOT, size, flags, name, value)
+  const sized = (reply: Answer | null) => {
+    const body = bodyOf(reply)
+    t.equal(body.length, 8)
+    t.equal(body.readUInt32LE(4), 0)
+    return body.readUInt32LE(0)
+  }
+
+  const value = Buffer.from([0, 1, 0, 255])
+  t.equal(sized(list(0)), 0)
+  t.equal(bodyOf(list(100)).length, 0)
+  t.equal(bodyOf(set('user.bytes', value)).length, 0)
+  t.equal(sized(get('user.bytes', 0)), 4)
+  t.same(bodyOf(get('user.bytes', 4)), value)
+  t.same(bodyOf(get('user.bytes', 65536)), value)
+  t.equal(get('user.bytes', 3)?.errno, ERANGE)
+  t.equal(bodyOf(set('user.ü', Buffer.alloc(0))).length, 0, 'a value may be empty')
+  t.equal(sized(get('user.ü', 0)), 0)
+  t.equal(bodyOf(get('user.ü', 10)).length, 0)
+  const names = 'user.bytes\0user.ü\0'
+  t.equal(sized(list(0)), Buffer.byteLength(names))
+  t.equal(bodyOf(list(Buffer.byteLength(names))).toString(), names)
+  t.equal(list(Buffer.byteLength(names) - 1)?.errno, ERANGE)
+  t.equal(set('user.bytes', value, 1)?.errno, EEXIST)
+  t.equal(set('user.none', value, 2)?.errno, ENODATA)
+  t.equal(set('user.bytes', value, 0, 5)?.errno, EIO, 'less came than was said')
+
+  const removed = send(OPCODE.REMOVEXATTR, ROOT, 'user.bytes')
+  t.equal(bodyOf(removed).length, 0)
+  t.equal(send(OPCODE.REMOVEXATTR, ROOT, 'user.bytes')?.errno, ENODATA)
+  t.equal(get('user.bytes', 0)?.errno, ENODATA)
+  for (const name of ['security.capability', 'system.posix_acl_access', 'trusted.x', 'user', 'u']) {
+    t.equal(get(name, 100)?.errno, EOPNOTSUPP, name)
+    t.equal(set(name, value)?.errno, EOPNOTSUPP, name)
+    t.equal(send(OPCODE.REMOVEXATTR, ROOT, name)?.errno, EOPNOTSUPP, name)
+  }
+  t.same(defects, [])
   t.end()
 })
 

@@ -21,6 +21,7 @@ interface Inode {
   attributes: Attributes
   content: Buffer
   entries: Map<string, Inode>
+  xattrs: Map<string, Buffer>
   parent: Inode | null
   generation: number
   lookups: number
@@ -240,6 +241,20 @@ export class MemoryFilesystem implements Filesystem {
     return length
   }
 
+  fallocate(): void {
+    throw new CofferError('EOPNOTSUPP', 'memory has no blocks')
+  }
+
+  lseek(fh: number, offset: number, whence: number): number {
+    const { size } = this.#opened(fh).attributes
+    if (offset >= size) throw new CofferError('ENXIO', 'beyond the end')
+    return whence === 4 ? size : offset
+  }
+
+  copyFileRange(): number {
+    throw new CofferError('ENOSYS', 'the kernel copies')
+  }
+
   flush(fh: number): void {
     this.#opened(fh)
   }
@@ -286,6 +301,27 @@ export class MemoryFilesystem implements Filesystem {
 
   fsyncdir(nodeid: number): void {
     this.#inode(nodeid)
+  }
+
+  getxattr(nodeid: number, name: string): Uint8Array {
+    const value = this.#inode(nodeid).xattrs.get(name)
+    if (value === undefined) throw new CofferError('ENODATA', name)
+    return value
+  }
+
+  setxattr(nodeid: number, name: string, value: Uint8Array, flags: number): void {
+    const { xattrs } = this.#inode(nodeid)
+    if (flags & 1 && xattrs.has(name)) throw new CofferError('EEXIST', name)
+    if (flags & 2 && !xattrs.has(name)) throw new CofferError('ENODATA', name)
+    xattrs.set(name, Buffer.from(value))
+  }
+
+  listxattr(nodeid: number): string[] {
+    return [...this.#inode(nodeid).xattrs.keys()]
+  }
+
+  removexattr(nodeid: number, name: string): void {
+    if (!this.#inode(nodeid).xattrs.delete(name)) throw new CofferError('ENODATA', name)
   }
 
   statfs(out: Statfs): void {
@@ -347,6 +383,7 @@ export class MemoryFilesystem implements Filesystem {
       },
       content: Buffer.alloc(0),
       entries: new Map(),
+      xattrs: new Map(),
       parent: null,
       generation: 1,
       lookups: 0,

@@ -38,6 +38,7 @@ export interface OracleObject {
   content: Buffer
   seal: Buffer
   acc: Buffer
+  xattr: Buffer
   current: OracleSeal
 }
 
@@ -82,6 +83,7 @@ export function parseObject(vault: VaultKeys, bytes: Buffer, kind: number): Orac
     content: okm.subarray(0, 32),
     seal: okm.subarray(32, 64),
     acc: okm.subarray(64, 96),
+    xattr: okm.subarray(96, 128),
   }
   const seals: OracleSeal[] = []
   for (const slot of [0, 1]) {

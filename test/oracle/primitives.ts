@@ -64,12 +64,23 @@ export function gcmOpen(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, 
   }
 }
 
-export const sivSeal = (key: Uint8Array, ad: Uint8Array, plain: Uint8Array): Buffer =>
-  Buffer.from(aessiv(key, ad).encrypt(plain))
+const siv = (key: Uint8Array, ad: Uint8Array | Uint8Array[]) =>
+  aessiv(key, ...(Array.isArray(ad) ? ad : [ad]))
 
-export function sivOpen(key: Uint8Array, ad: Uint8Array, sealed: Uint8Array): Buffer | null {
+/** `ad`: one component, or several in their order */
+export const sivSeal = (
+  key: Uint8Array,
+  ad: Uint8Array | Uint8Array[],
+  plain: Uint8Array,
+): Buffer => Buffer.from(siv(key, ad).encrypt(plain))
+
+export function sivOpen(
+  key: Uint8Array,
+  ad: Uint8Array | Uint8Array[],
+  sealed: Uint8Array,
+): Buffer | null {
   try {
-    return Buffer.from(aessiv(key, ad).decrypt(sealed))
+    return Buffer.from(siv(key, ad).decrypt(sealed))
   } catch {
     return null
   }

@@ -147,12 +147,12 @@ function decodeName(
   } else if (/^l[A-Za-z0-9_-]{43}$/.test(base)) {
     const hashes = (bytes: Buffer): boolean => `l${sha256(bytes).toString('base64url')}` === base
     try {
-      ct = readFileSync(join(directory, `${base}.cfn`))
+      ct = readRegular(join(directory, `${base}.cfn`))
       if (!hashes(ct)) throw new Error('another sidecar')
     } catch {
       if (type === 0) return null
       try {
-        const bytes = readFileSync(join(directory, base + EXTENSIONS[type]!))
+        const bytes = readRegular(join(directory, base + EXTENSIONS[type]!))
         ct = sivSeal(nameKey, dirId, pad(parseObject(vault, bytes, KINDS[type]!).current.name))
       } catch {
         return null

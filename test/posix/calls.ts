@@ -72,6 +72,36 @@ export const flock = (fd: number, how: number): void => {
   check(call('int flock(int fd, int how)')(fd, how), 'flock')
 }
 
+export const fallocate = (fd: number, mode: number, offset: number, length: number): void => {
+  const f = call('int fallocate(int fd, int mode, int64_t offset, int64_t length)')
+  check(f(fd, mode, offset, length), 'fallocate')
+}
+
+export const SEEK_DATA = 3
+export const SEEK_HOLE = 4
+export const seek = (fd: number, whence: number, offset: number): number =>
+  check(call('int64_t lseek(int fd, int64_t offset, int whence)')(fd, offset, whence), 'lseek')
+
+/** copy_file_range(2) once. */
+export function copyRange(
+  from: number,
+  offset: number,
+  to: number,
+  toOffset: number,
+  length: number,
+): number {
+  const places = Buffer.from(new ArrayBuffer(16))
+  places.writeBigInt64LE(BigInt(offset), 0)
+  places.writeBigInt64LE(BigInt(toOffset), 8)
+  const at = addressOf(places)
+  return check(
+    call(
+      'int64_t copy_file_range(int from, uintptr_t a, int to, uintptr_t b, size_t n, uint32_t flags)',
+    )(from, at, to, at + 8, length, 0),
+    'copy_file_range',
+  )
+}
+
 export function withUmask<T>(mask: number, act: () => T): T {
   const before = process.umask(mask)
   try {
@@ -122,4 +152,62 @@ export function timesOf(what: string | number): Times {
   const time = (at: number) =>
     out.readBigInt64LE(at) * 1_000_000_000n + BigInt(out.readUInt32LE(at + 8))
   return { atime: time(64), mtime: time(112), ctime: time(96) }
+}
+
+export const XATTR_CREATE = 1
+export const XATTR_REPLACE = 2
+const SETXATTR = 'const char *name, uintptr_t value, size_t size, int flags)'
+
+/** By path, never through a link, or by descriptor; the value as Latin-1. */
+export function setXattr(what: string | number, name: string, value: string, flags = 0): void {
+  const from = Buffer.from(new ArrayBuffer(Math.max(value.length, 1)))
+  from.write(value, 'latin1')
+  const result =
+    typeof what === 'number'
+      ? call(`int fsetxattr(int fd, ${SETXATTR}`)(what, name, addressOf(from), value.length, flags)
+      : call(`int lsetxattr(const char *path, ${SETXATTR}`)(
+          what,
+          name,
+          addressOf(from),
+          value.length,
+          flags,
+        )
+  check(result, 'setxattr')
+}
+
+const GETXATTR = 'const char *name, uintptr_t value, size_t size)'
+
+/** `room` 0 asks for the size alone, and gives that many spaces. */
+export function getXattr(what: string | number, name: string, room = 65536): string {
+  const into = Buffer.from(new ArrayBuffer(Math.max(room, 1)))
+  const n =
+    typeof what === 'number'
+      ? call(`int64_t fgetxattr(int fd, ${GETXATTR}`)(what, name, addressOf(into), room)
+      : call(`int64_t lgetxattr(const char *path, ${GETXATTR}`)(what, name, addressOf(into), room)
+  check(n, 'getxattr')
+  return room === 0 ? ' '.repeat(n) : into.toString('latin1', 0, n)
+}
+
+/** Sorted names that begin with "user.". */
+export function listXattr(what: string | number, room = 65536): string[] {
+  const into = Buffer.from(new ArrayBuffer(room))
+  const n =
+    typeof what === 'number'
+      ? call('int64_t flistxattr(int fd, uintptr_t list, size_t size)')(what, addressOf(into), room)
+      : call('int64_t llistxattr(const char *path, uintptr_t list, size_t size)')(
+          what,
+          addressOf(into),
+          room,
+        )
+  check(n, 'listxattr')
+  const names = into.toString('utf8', 0, n).split('\0')
+  return names.filter((name) => name.startsWith('user.')).sort()
+}
+
+export function removeXattr(what: string | number, name: string): void {
+  const result =
+    typeof what === 'number'
+      ? call('int fremovexattr(int fd, const char *name)')(what, name)
+      : call('int lremovexattr(const char *path, const char *name)')(what, name)
+  check(result, 'removexattr')
 }

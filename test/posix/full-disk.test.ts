@@ -20,6 +20,7 @@ import {
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
+import { fallocate } from './calls.js'
 import { Drive, scratch } from './drive.js'
 import { noise } from './folder.js'
 import { errorOf } from './row.js'
@@ -97,6 +98,43 @@ function run(t: Test, kind: 'tmpfs' | 'ext4'): void {
   const keptIs = (content: Buffer, when: string): void => {
     t.ok(readFileSync(at('d/kept')).equals(content), `the old file is whole ${when}`)
   }
+
+  // room for a file that is not written yet
+  const free = (): number => statfsSync(at('')).bavail * statfsSync(at('')).bsize
+  const before = free()
+  const reserved = openSync(at('reserved'), 'w+')
+  writeSync(reserved, kept.subarray(0, 100_000))
+  for (const [mode, size] of [0, 1, 16].flatMap((mode): [number, number][] => [
+    [mode, 100 * MiB],
+    [mode, before + 3 * MiB],
+  ])) {
+    t.equal(
+      errorOf(() => {
+        fallocate(reserved, mode, 0, size)
+      }),
+      'ENOSPC',
+      `mode ${String(mode)}`,
+    )
+    t.ok(free() > before - 3 * MiB, 'nothing is held by what failed')
+  }
+  t.equal(readFileSync(at('reserved')).length, 100_000, 'its size is the old one')
+  fallocate(reserved, 1, 0, 20 * MiB)
+  t.ok(free() < before - 19 * MiB, 'room is taken')
+  const others = [openSync(at('other1'), 'w'), openSync(at('other2'), 'w')]
+  const halves = Math.floor((free() - 6 * MiB) / 2 / MiB)
+  const both = errorOf(() => {
+    for (let i = 0; i < halves; i++) for (const fd of others) writeSync(fd, block(i))
+  })
+  t.equal(both, 'done', `two files grow by ${String(halves)} MiB each until the disk is full`)
+  for (let i = 0; i < 19; i++) writeSync(reserved, block(i), 0, MiB, i * MiB)
+  for (const fd of [...others, reserved]) closeSync(fd)
+  t.ok(
+    readFileSync(at('reserved'))
+      .subarray(18 * MiB)
+      .equals(block(18)),
+    'it was there when needed',
+  )
+  for (const name of ['reserved', 'other1', 'other2']) unlinkSync(at(name))
 
   // one large file
   const { taken, error } = fill(at('big'))

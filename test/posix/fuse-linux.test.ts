@@ -18,7 +18,7 @@ import {
 import { join } from 'node:path'
 import t from 'tap'
 import { needs } from '../needs.js'
-import { as, NOBODY } from './calls.js'
+import { as, getXattr, NOBODY, removeXattr, setXattr } from './calls.js'
 import { Drive, scratch } from './drive.js'
 import { errorOf } from './row.js'
 import { runSuite } from './suite.js'
@@ -57,6 +57,7 @@ void t.test('a read-only drive', (t) => {
     const at = (name: string) => join(drive.mountpoint, name)
     drive.mount()
     writeFileSync(at('x'), 'content')
+    setXattr(at('x'), 'user.note', 'v')
     mkdirSync(at('d'))
     drive.unmount()
     drive.mount('--read-only')
@@ -91,9 +92,16 @@ void t.test('a read-only drive', (t) => {
       truncate: () => {
         truncateSync(at('x'), 1)
       },
+      setxattr: () => {
+        setXattr(at('x'), 'user.note', 'new')
+      },
+      removexattr: () => {
+        removeXattr(at('x'), 'user.note')
+      },
     }
     for (const [what, write] of Object.entries(writes)) t.equal(errorOf(write), 'EROFS', what)
     t.equal(readFileSync(at('x'), 'utf8'), 'content')
+    t.equal(getXattr(at('x'), 'user.note'), 'v')
     t.same(readdirSync(drive.mountpoint), ['d', 'x'])
   }
   t.end()

@@ -157,6 +157,55 @@ void t.test('programs', async (t) => {
     t.end()
   })
 
+  await t.test('extended attributes: setfattr, cp, rsync, tar, there and back', (t) => {
+    if (needs(t, 'setfattr', 'rsync')) {
+      const at = folder('attributes')
+      const marked = join(home, 'marked')
+      mkdirSync(join(marked, 'sub'), { recursive: true })
+      for (const name of ['empty', 'sub/full']) {
+        writeFileSync(join(marked, name), name === 'empty' ? '' : noise(40_000))
+      }
+      sh(
+        t,
+        marked,
+        `setfattr -n user.note -v 'a value' empty sub/full sub .
+         setfattr -n user.bytes -v 0x00ff0a00 sub/full
+         setfattr -n user.ümlaut -v '' sub`,
+      )
+      const dump = (path: string) =>
+        sh(t, path, 'find . -print0 | LC_ALL=C sort -z | xargs -0 getfattr -h -d -e hex 2>&1')
+      const wanted = dump(marked)
+      t.match(wanted, /user\.bytes=0x00ff0a00/)
+      sh(t, at, `cp -a --preserve=xattr ${marked} cp && rsync -aX ${marked}/ rsync/`)
+      sh(t, at, `mkdir tar && tar -C ${marked} --xattrs -cf - . | tar -C tar --xattrs -xpf -`)
+      t.equal(sh(t, at, `rsync -aXi --delete ${marked}/ rsync/`), '', 'the second run does nothing')
+      const kinds = ['cp', 'rsync', 'tar']
+      for (const kind of kinds) t.equal(dump(join(at, kind)), wanted, kind)
+      remount()
+      for (const kind of kinds) t.equal(dump(join(at, kind)), wanted, `${kind}, after a mount`)
+      sh(
+        t,
+        home,
+        `cp -a --preserve=xattr ${at}/cp marked-back && rsync -aX ${at}/rsync/ marked-rsync/`,
+      )
+      t.equal(dump(join(home, 'marked-back')), wanted)
+      t.equal(dump(join(home, 'marked-rsync')), wanted)
+      sh(
+        t,
+        at,
+        `mv cp/sub cp/moved && mv cp/moved/full cp/full && setfattr -x user.note cp/full
+         ! getfattr --absolute-names -n user.note cp/full 2>/dev/null`,
+      )
+      t.equal(sh(t, at, 'getfattr --only-values -n user.note cp/moved'), 'a value')
+      t.equal(sh(t, at, 'getfattr -e hex -n user.bytes cp/full').includes('0x00ff0a00'), true)
+      sh(t, drive.mountpoint, 'setfattr -n user.note -v root .')
+      remount()
+      t.equal(sh(t, drive.mountpoint, 'getfattr --only-values -n user.note .'), 'root')
+      sh(t, drive.mountpoint, 'setfattr -x user.note .')
+    }
+    t.end()
+  })
+
   await t.test('git', (t) => {
     if (needs(t, 'git')) {
       const at = folder('git')

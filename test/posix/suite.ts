@@ -9,6 +9,8 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { needs, type Need } from '../needs.js'
 import { Folder } from './folder.js'
+import { rows as allocating } from './rows/allocating.js'
+import { rows as attributes } from './rows/attributes.js'
 import { rows as content } from './rows/content.js'
 import { rows as directories } from './rows/directories.js'
 import { rows as exchanging } from './rows/exchanging.js'
@@ -33,6 +35,7 @@ export const behaviours: Record<string, readonly Row[]> = {
   opening,
   content,
   sizes,
+  allocating,
   'maps and locks': locks,
   directories,
   names,
@@ -46,6 +49,7 @@ export const behaviours: Record<string, readonly Row[]> = {
   modes,
   owners,
   permission,
+  attributes,
   'setting times': settingTimes,
   'moving times': movingTimes,
 }

@@ -21,14 +21,12 @@ import * as names from './name-requests.js'
 import type { Reply } from './reply.js'
 import type { Request } from './request.js'
 import { OPCODE } from './wire.js'
+import * as xattrs from './xattr-requests.js'
 
 const { ENOSYS, EIO } = constants.errno
 
 const nothing: Handler = () => 0
 const silent: Handler = () => NO_REPLY
-const unsupported: Handler = () => {
-  throw new CofferError('EOPNOTSUPP', 'not supported')
-}
 
 /** An opcode without a row is ENOSYS, after which the kernel stops asking where it can. */
 const HANDLERS = new Map<number, Handler>([
@@ -59,12 +57,18 @@ const HANDLERS = new Map<number, Handler>([
   [OPCODE.READDIRPLUS, directories.readdirplus],
   [OPCODE.RELEASEDIR, directories.releasedir],
   [OPCODE.FSYNCDIR, directories.fsyncdir],
+  [OPCODE.SETXATTR, xattrs.setxattr],
+  [OPCODE.GETXATTR, xattrs.getxattr],
+  [OPCODE.LISTXATTR, xattrs.listxattr],
+  [OPCODE.REMOVEXATTR, xattrs.removexattr],
   [OPCODE.INIT, init],
   [OPCODE.DESTROY, nothing],
   // by the time it is read, the request that it means has been answered
   [OPCODE.INTERRUPT, silent],
   [OPCODE.NOTIFY_REPLY, silent],
-  [OPCODE.FALLOCATE, unsupported],
+  [OPCODE.FALLOCATE, files.fallocate],
+  [OPCODE.LSEEK, files.lseek],
+  [OPCODE.COPY_FILE_RANGE, files.copyFileRange],
 ])
 
 const table: (Handler | undefined)[] = Array.from({ length: 64 }, (_, opcode) =>

@@ -3,11 +3,14 @@
 import { CofferError } from '../../errors.js'
 import type { Handler } from './exchange.js'
 import {
+  COPY_FILE_RANGE_IN,
+  FALLOCATE_IN,
   FLUSH_IN,
   FSYNC_IN,
   FUSE_FSYNC_FDATASYNC,
   FUSE_OPEN_KILL_SUIDGID,
   FUSE_WRITE_KILL_SUIDGID,
+  LSEEK_IN,
   MAX_IO,
   OPEN_IN,
   OUT_HEADER_SIZE,
@@ -16,6 +19,8 @@ import {
   WRITE_DATA,
   WRITE_IN,
 } from './wire.js'
+
+const FALLOC_FL_PUNCH_HOLE = 2
 
 export const open: Handler = ({ fs, request, reply, attributes }) => {
   const opened = fs.open(request.nodeid, request.u32(OPEN_IN.flags))
@@ -37,12 +42,41 @@ export const write: Handler = ({ fs, request, reply }) => {
   const fh = request.u64(WRITE_IN.fh)
   const offset = request.u64(WRITE_IN.offset)
   const length = request.u32(WRITE_IN.size)
-  if (!Number.isSafeInteger(offset + length)) {
-    throw new CofferError('EFBIG', 'a file cannot be that large')
-  }
+  exact(offset + length)
   if (WRITE_DATA + length > request.length) throw new CofferError('EIO', 'a write was cut short')
   const killPriv = (request.u32(WRITE_IN.write_flags) & FUSE_WRITE_KILL_SUIDGID) !== 0
   return reply.written(fs.write(fh, offset, request.bytes, WRITE_DATA, length, killPriv))
+}
+
+/** Offsets that a number cannot hold are beyond every file. */
+function exact(end: number): void {
+  if (!Number.isSafeInteger(end)) throw new CofferError('EFBIG', 'a file cannot be that large')
+}
+
+export const fallocate: Handler = ({ fs, request }) => {
+  const offset = request.u64(FALLOCATE_IN.offset)
+  const length = request.u64(FALLOCATE_IN.length)
+  const mode = request.u32(FALLOCATE_IN.mode)
+  // a hole may reach as far beyond the end as it likes
+  if ((mode & FALLOC_FL_PUNCH_HOLE) === 0) exact(offset + length)
+  fs.fallocate(request.u64(FALLOCATE_IN.fh), mode, offset, length)
+  return 0
+}
+
+export const lseek: Handler = ({ fs, request, reply }) => {
+  const offset = request.u64(LSEEK_IN.offset)
+  return reply.found(fs.lseek(request.u64(LSEEK_IN.fh), offset, request.u32(LSEEK_IN.whence)))
+}
+
+/** Both files are of this mount: the kernel sees to that, and to ranges that overlap. */
+export const copyFileRange: Handler = ({ fs, request, reply }) => {
+  const offset = request.u64(COPY_FILE_RANGE_IN.off_in)
+  const toOffset = request.u64(COPY_FILE_RANGE_IN.off_out)
+  const length = request.u64(COPY_FILE_RANGE_IN.len)
+  exact(toOffset + Math.min(length, MAX_IO))
+  const from = request.u64(COPY_FILE_RANGE_IN.fh_in)
+  const to = request.u64(COPY_FILE_RANGE_IN.fh_out)
+  return reply.written(fs.copyFileRange(from, offset, to, toOffset, length))
 }
 
 export const flush: Handler = ({ fs, request }) => {

@@ -9,7 +9,9 @@ import {
   ATTR_OUT,
   ENTRY_OUT,
   FOPEN_KEEP_CACHE,
+  GETXATTR_OUT,
   IN_HEADER,
+  LSEEK_OUT,
   MAX_IO,
   OPEN_OUT,
   OUT_HEADER,
@@ -102,6 +104,23 @@ export class Reply {
     this.u32(WRITE_OUT.size_, length)
     this.u32(WRITE_OUT.padding, 0)
     return WRITE_OUT.size
+  }
+
+  found(offset: number): number {
+    this.u64(LSEEK_OUT.offset, offset)
+    return LSEEK_OUT.size
+  }
+
+  /** How many bytes a value or a list has, for who asked for no more. */
+  xattrSize(length: number): number {
+    this.u32(GETXATTR_OUT.size_, length)
+    this.u32(GETXATTR_OUT.padding, 0)
+    return GETXATTR_OUT.size
+  }
+
+  data(bytes: Uint8Array): number {
+    this.bytes.set(bytes, OUT_HEADER_SIZE)
+    return bytes.length
   }
 
   statfs(statfs: Statfs): number {

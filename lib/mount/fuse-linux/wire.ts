@@ -98,7 +98,22 @@ export const WRITE_DATA = IN + 40
 /** also RELEASEDIR */
 export const RELEASE_IN = { fh: IN }
 export const FLUSH_IN = { fh: IN }
+/** the eight bytes of kernels before 5.13, and of all where SETXATTR_EXT is not negotiated */
+export const SETXATTR_IN = { size: IN, flags: IN + 4, name: IN + 8 }
+/** also LISTXATTR, which has no name */
+export const GETXATTR_IN = { size: IN, name: IN + 8 }
 export const FSYNC_IN = { fh: IN, fsync_flags: IN + 8 }
+
+export const FALLOCATE_IN = { fh: IN, offset: IN + 8, length: IN + 16, mode: IN + 24 }
+export const LSEEK_IN = { fh: IN, offset: IN + 8, whence: IN + 16 }
+export const COPY_FILE_RANGE_IN = {
+  fh_in: IN,
+  off_in: IN + 8,
+  nodeid_out: IN + 16,
+  fh_out: IN + 24,
+  off_out: IN + 32,
+  len: IN + 40,
+}
 
 const OUT = OUT_HEADER_SIZE
 export const INIT_OUT = {
@@ -146,6 +161,9 @@ export const ATTR = {
 }
 export const OPEN_OUT = { fh: 0, open_flags: 8, padding: 12, size: 16 }
 export const WRITE_OUT = { size_: OUT, padding: OUT + 4, size: 8 }
+export const LSEEK_OUT = { offset: OUT, size: 8 }
+/** also LISTXATTR */
+export const GETXATTR_OUT = { size_: OUT, padding: OUT + 4, size: 8 }
 export const STATFS_OUT = {
   blocks: OUT,
   bfree: OUT + 8,
