@@ -73,7 +73,7 @@ function readSealed(
       if (ctx.backing.read(fd, header, 0, HEADER_SIZE, 0) < HEADER_SIZE) return null
       const object = SealedObject.parse(ctx, header, KIND_OF[inode.extension])
       try {
-        checkPlace(ctx, dirfd, inode.base, object, inode.dirId, inode.name)
+        checkPlace(ctx, dirfd, object, inode)
         return object.seal
       } finally {
         object.wipe()

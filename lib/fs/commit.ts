@@ -2,54 +2,33 @@
 
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
-import type { EncodedName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
+import { nameToSeal } from './hard-links.js'
+import type { Inode } from './inode.js'
 import { namesItsBlob, rescue } from './rescue.js'
 import { ZERO16 } from './sealed-object.js'
-import type { Inode } from './inode.js'
+import { writeSidecar } from './small-files.js'
 import type { Tree } from './tree.js'
 
 const stat = emptyStat()
 
-/** A temporary name of ours: "~$" and 22 random characters. */
-export function temporaryName(tree: Tree): string {
-  const random = new Uint8Array(16)
-  tree.ctx.random(random)
-  return `~$${Buffer.from(random).toString('base64url')}.tmp`
-}
-
-/** Creates and fills a small file of ours: a ticket, a sidecar, a meta. */
-export function writeSmall(tree: Tree, dirfd: number, name: string, content: Uint8Array): void {
-  const { backing } = tree.ctx
-  const fd = backing.createNew(dirfd, name, 0o600)
-  try {
-    backing.write(fd, content, 0, content.length, 0)
-  } finally {
-    backing.close(fd)
-  }
-}
-
-/** A long name's sidecar is written first. */
-export function writeSidecar(tree: Tree, dirfd: number, { base, sidecar }: EncodedName): void {
-  if (sidecar === null || tree.ctx.backing.stat(dirfd, `${base}.cfn`, stat)) return
-  writeSmall(tree, dirfd, `${base}.cfn`, sidecar)
-}
-
 /** Seals an open file whose content or mode differs from its seal; a new one gets its name. */
-export function commit(
-  tree: Tree,
-  inode: Inode,
-  durable = false,
-  prevTag: Uint8Array = ZERO16,
-): void {
+export function commit(tree: Tree, inode: Inode, durable = false): void {
+  if (inode.body === null) return
+  if (!inode.pending && inode.parent !== null && !namesItsBlob(tree, inode, inode.body))
+    rescue(tree, inode)
   const { body, parent } = inode
-  if (body === null || parent === null) return
-  if (!inode.pending && !namesItsBlob(tree, inode, parent)) rescue(tree, inode, parent)
-  tree.ctx.backing.statFd((inode.body ?? body).fd, stat)
+  tree.ctx.backing.statFd(body.fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
-  if (inode.pending) giveName(tree, inode, parent, mode, durable)
-  else body.commit({ parentDirId: inode.dirId, name: inode.name }, mode, prevTag, durable)
+  if (inode.pending && parent !== null) giveName(tree, inode, parent, mode, durable)
+  // a name that we have never seen may still lead to what we saw unlinked
+  else if (parent === null && stat.nlink === 0) return
+  else {
+    const { place, above } = nameToSeal(tree, inode, body.object, stat.nlink)
+    body.seqFloor = Math.max(body.seqFloor, above)
+    body.commit(place, mode, ZERO16, durable)
+  }
   inode.closedAt = tree.ctx.clock()
 }
 

@@ -25,6 +25,7 @@ import type {
   Statfs,
 } from './filesystem.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
+import { link } from './link.js'
 import { list, type Listed } from './listing.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { openBody } from './open-body.js'
@@ -248,8 +249,9 @@ export class Drive implements Filesystem {
     })
   }
 
-  link(): void {
-    throw new CofferError('EPERM', 'hard links are not supported yet')
+  link(nodeid: number, parent: number, name: string, out: Entry): void {
+    const inode = this.#tree.inode(nodeid)
+    this.#make(parent, out, (at) => link(this.#tree, inode, at, name))
   }
 
   open(nodeid: number, flags: number): Opened {

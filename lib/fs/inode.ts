@@ -1,6 +1,7 @@
-// One inode towards the kernel, whatever its name. The place (parent, name, base) is where its blob
-// lies in the backing tree; `base` is the backing name without its extension. Plain data: what is
-// true of it together is kept by `Tree`.
+// One inode towards the kernel, whatever its names. A name (parent, name, base) is where its blob
+// lies in the backing tree; `base` is the backing name without its extension. The inode itself is the
+// name by which it was reached last; hard links have others. Plain data: what is true of it together
+// is kept by `Tree`.
 
 import type { ObjectExtension } from '../format/name.js'
 import type { Directory } from './directory.js'
@@ -8,22 +9,35 @@ import type { FileBody } from './file-body.js'
 
 export const ROOT_NODEID = 1
 
+/** Closed less than this ago, sync clients have not looked yet. */
+export const RECENT_MS = 2000
+
+export interface Name {
+  parent: Inode
+  name: string
+  base: string
+  /** id of the parent under which `base` is `name` */
+  dirId: Uint8Array
+}
+
 export interface Inode {
   readonly nodeid: number
   readonly extension: ObjectExtension
   /** backing inode number, shown as ours */
   ino: number
   lookups: number
-  /** null for the root and for what was unlinked */
+  /** null for the root, and where no name is known (any more) */
   parent: Inode | null
   name: string
   base: string
   /** id of the parent under which `base` is `name` */
   dirId: Uint8Array
+  /** further names that were seen; every one has shown its right to the blob, some may be gone */
+  others: Name[]
   directory: Directory | null
   body: FileBody | null
   opens: number
-  /** known inodes that lie in this directory: it is not forgotten before them */
+  /** known names that lie in this directory, `others` too: it is not forgotten before them */
   children: number
   /** a new file that has no name in the backing tree yet */
   pending: boolean
@@ -51,6 +65,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     name: '',
     base: '',
     dirId: new Uint8Array(16),
+    others: [],
     directory: null,
     body: null,
     opens: 0,

@@ -40,13 +40,14 @@ export function openBody(tree: Tree, inode: Inode, writing: boolean, truncating 
 }
 
 function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolean): FileBody {
+  if (inode.others.length > 0) tree.settle(inode)
   const { parent } = inode
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.directory(parent)
   const fd = openBlob(tree, inode, parent, writing)
   try {
     const place = (object: SealedObject): number =>
-      checkPlace(tree.ctx, tree.descriptor(parent), inode.base, object, inode.dirId, inode.name)
+      checkPlace(tree.ctx, tree.descriptor(parent), object, inode)
     const kind = KIND_OF[inode.extension]
     return FileBody.open(tree.ctx, kind, fd, stat, writing, place, truncating)
   } catch (error) {
@@ -57,6 +58,7 @@ function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolea
 
 /** A body that was opened for reading gets a descriptor that may write. */
 export function makeWritable(tree: Tree, inode: Inode): void {
+  if (inode.others.length > 0) tree.settle(inode)
   const { body, parent } = inode
   if (body === null || body.writable) return
   if (parent === null) throw new CofferError('ESTALE', 'the file was removed')

@@ -1,26 +1,22 @@
-// unlink and rmdir.
+// unlink and rmdir, and what happens to a blob that loses one of its names.
 
-import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
-import { temporaryName } from './commit.js'
-import { backingName, blobPath, type Inode } from './inode.js'
+import { backingName, blobPath, RECENT_MS, type Inode } from './inode.js'
+import { reseal } from './reseal.js'
+import { temporaryName } from './small-files.js'
+import { removeTickets, removeYoungTickets } from './ticket-files.js'
+import { isSealedAt } from './tickets.js'
 import { isDirectory, type Tree } from './tree.js'
 
-const { S_IFMT, S_IFREG } = constants
 const stat = emptyStat()
 
 /** Removes the tickets of a base, and a long name's sidecar when nothing needs it any more. */
 export function removeCompanions(tree: Tree, parent: Inode, base: string): void {
   const { backing } = tree.ctx
-  const directory = tree.directory(parent)
+  removeTickets(tree, parent, base)
   const dirfd = tree.descriptor(parent)
-  for (const file of directory.tickets.get(base) ?? []) {
-    const there = backing.stat(dirfd, file, stat)
-    if (there && (stat.mode & S_IFMT) === S_IFREG) backing.unlink(dirfd, file)
-  }
-  directory.tickets.delete(base)
   if (
     base.startsWith('l') &&
     !tree.baseInUse(dirfd, base) &&
@@ -34,11 +30,27 @@ export function unlink(tree: Tree, parent: Inode, name: string): void {
   const inode = tree.locate(parent, name, stat)
   if (inode === null) throw new CofferError('ENOENT', 'no such file')
   if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
+  const left = Math.max(0, stat.nlink - 1)
   if (!inode.pending) {
     tree.ctx.backing.unlink(tree.descriptor(parent), backingName(inode))
     removeCompanions(tree, parent, inode.base)
   }
-  tree.unlinked(inode)
+  nameLost(tree, inode, left)
+}
+
+/** The name by which an inode was reached has gone from the vault folder; `left` remain. */
+export function nameLost(tree: Tree, inode: Inode, left: number): void {
+  tree.unlinked(inode, left)
+  // git, among others, writes a file under one name, links it to another and unlinks the first
+  const recent = tree.ctx.clock() - inode.closedAt < RECENT_MS
+  if (left !== 1 || !recent || inode.body !== null || !tree.settle(inode)) return
+  try {
+    reseal(tree, inode, (object) => (isSealedAt(object, inode) ? null : {}))
+    if (inode.parent !== null) removeYoungTickets(tree, inode.parent, inode.base, RECENT_MS)
+  } catch (error) {
+    // the link ticket is as good
+    if (!(error instanceof CofferError)) throw error
+  }
 }
 
 /** Names in a backing directory that are neither its metas nor leftovers of ours. */

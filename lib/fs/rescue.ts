@@ -6,27 +6,28 @@ import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF } from './attributes.js'
 import { FileBody } from './file-body.js'
-import { backingName, type Inode } from './inode.js'
+import type { Inode } from './inode.js'
 import type { Tree } from './tree.js'
 import { getxattr, listxattr, setxattr } from './xattr.js'
 
 const COPY_BYTES = 1024 * 1024
 const stat = emptyStat()
 
-/** Does the inode's name still lead to the blob that is open? */
-export function namesItsBlob(tree: Tree, inode: Inode, parent: Inode): boolean {
-  tree.directory(parent)
-  return (
-    tree.ctx.backing.stat(tree.descriptor(parent), backingName(inode), stat) &&
-    stat.ino === inode.ino
-  )
+/**
+ * Does a name still lead to the blob that is open? Any known one will do, and it is the inode's name
+ * from now on; of several links there may be some that we have never seen.
+ */
+export function namesItsBlob(tree: Tree, inode: Inode, { fd }: FileBody): boolean {
+  if (tree.settle(inode)) return true
+  tree.ctx.backing.statFd(fd, stat)
+  return stat.nlink > 1
 }
 
 /** Copies an open file, as it is now, to a blob without a name; the inode is pending again. */
-export function rescue(tree: Tree, inode: Inode, parent: Inode): void {
+export function rescue(tree: Tree, inode: Inode): void {
   const { backing, log } = tree.ctx
-  const old = inode.body
-  if (old === null) return
+  const { body: old, parent } = inode
+  if (old === null || parent === null) return
   backing.statFd(old.fd, stat)
   const { mode, uid, gid } = stat
   const fd = backing.createUnnamed(tree.descriptor(parent), mode & 0o7777)

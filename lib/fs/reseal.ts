@@ -1,11 +1,10 @@
 // A new seal for an object that nobody has open: its name after a rename, or a mode that the backing
 // inode cannot bear. The content is not looked at, acc and length stay what they are.
 
-import type { Cmac } from '../crypto/engine.js'
 import { CofferError } from '../errors.js'
-import { HEADER_SIZE } from '../format/constants.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF } from './attributes.js'
+import { nameToSeal } from './hard-links.js'
 import { backingName, type Inode } from './inode.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
@@ -24,6 +23,7 @@ export function withHeader<T>(
   writing = !tree.ctx.readOnly,
 ): T {
   const { backing } = tree.ctx
+  if (inode.others.length > 0) tree.settle(inode)
   const { parent } = inode
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.directory(parent)
@@ -32,17 +32,9 @@ export function withHeader<T>(
     ? backing.openWrite(dirfd, backingName(inode))
     : backing.openRead(dirfd, backingName(inode))
   try {
-    const header = new Uint8Array(HEADER_SIZE)
-    if (backing.read(fd, header, 0, HEADER_SIZE, 0) < HEADER_SIZE) {
-      throw new CofferError('OBJECT_TRUNCATED', 'the blob is shorter than its header')
-    }
-    const object = SealedObject.parse(tree.ctx, header, KIND_OF[inode.extension])
+    const object = SealedObject.read(tree.ctx, fd, KIND_OF[inode.extension])
     try {
-      return use(
-        object,
-        fd,
-        checkPlace(tree.ctx, dirfd, inode.base, object, inode.dirId, inode.name),
-      )
+      return use(object, fd, checkPlace(tree.ctx, dirfd, object, inode))
     } finally {
       object.wipe()
     }
@@ -51,25 +43,42 @@ export function withHeader<T>(
   }
 }
 
+/** The object of an inode, open or not, with the sealSeq that its next seal or ticket must exceed. */
+export function withObject(
+  tree: Tree,
+  inode: Inode,
+  use: (object: SealedObject, above: number) => number,
+): void {
+  const { body } = inode
+  if (body === null) {
+    withHeader(tree, inode, (object, _fd, floor) =>
+      use(object, Math.max(object.seal?.sealSeq ?? 0, floor)),
+    )
+  } else {
+    body.seqFloor = use(body.object, Math.max(body.object.seal?.sealSeq ?? 0, body.seqFloor))
+  }
+}
+
 /**
  * Commits a change on top of the current seal, under the name that the blob bears unless the change
  * names another. The application's mtime is put back, since neither a rename nor a chmod moves it.
- * The change may depend on K_acc, for a prevTag.
+ * `change` may say that there is none.
  */
 export function reseal(
   tree: Tree,
   inode: Inode,
-  change: (acc: Cmac) => Partial<Unsequenced>,
+  change: (object: SealedObject) => Partial<Unsequenced> | null,
   floor = 0,
 ): void {
   const { backing } = tree.ctx
   withHeader(tree, inode, (object, fd, ticketSeq) => {
-    if (object.seal === null) return
+    const changed = change(object)
+    if (object.seal === null || changed === null) return
     backing.statFd(fd, stat)
     const mtime = { sec: stat.mtimeSec, nsec: stat.mtimeNsec }
-    const place = { parentDirId: inode.dirId, name: inode.name, prevTag: ZERO16 }
-    const next = { ...object.seal, ...place, ...change(object.keys.acc) }
-    object.commit(next, Math.max(floor, ticketSeq), (bytes, offset) => {
+    const { place, above } = nameToSeal(tree, inode, object, stat.nlink)
+    const next = { ...object.seal, ...place, prevTag: ZERO16, ...changed }
+    object.commit(next, Math.max(floor, ticketSeq, above), (bytes, offset) => {
       backing.write(fd, bytes, 0, bytes.length, offset)
     })
     backing.utimesFd(fd, 'omit', mtime)

@@ -73,6 +73,14 @@ export class SealedObject {
     return new SealedObject(ctx, kind, header, keys, null)
   }
 
+  /** The object whose blob is `fd`, by its header. */
+  static read(ctx: Context, fd: number, kind: Kind): SealedObject {
+    const header = new Uint8Array(HEADER_SIZE)
+    if (ctx.backing.read(fd, header, 0, HEADER_SIZE, 0) < HEADER_SIZE)
+      throw new CofferError('OBJECT_TRUNCATED', 'the blob is shorter than its header')
+    return SealedObject.parse(ctx, header, kind)
+  }
+
   /** Checks 2 and 3 of FORMAT.md §5. `header` is kept. */
   static parse(ctx: Context, header: Uint8Array, kind: Kind): SealedObject {
     const block = parseStatic(header, ctx.body.chunkLog2, ctx.body.suites)

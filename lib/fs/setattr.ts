@@ -25,6 +25,7 @@ function statOrFail(tree: Tree, inode: Inode): void {
 /** Directory descriptor and name to change a closed inode by; the root is ".". */
 function where(tree: Tree, inode: Inode): [number, string] {
   if (inode === tree.root) return [tree.folder.rootFd, '.']
+  if (inode.others.length > 0) tree.settle(inode)
   if (inode.parent === null) throw new CofferError('ENOENT', 'the file was removed')
   return [tree.descriptor(inode.parent), backingName(inode)]
 }

@@ -1,5 +1,5 @@
 // Where an object may be found: check 4 of FORMAT.md §5, and the tickets of §7 that let a file bear
-// another name than its seal has.
+// another name than its seal has. A rename ticket is outrun by the next seal, a link ticket is not.
 
 import { Buffer } from 'node:buffer'
 import { constants } from 'node:fs'
@@ -15,20 +15,27 @@ import {
 } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
 import type { Context } from './context.js'
+import type { Name } from './inode.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
 
 const { S_IFMT, S_IFREG } = constants
 const stat = emptyStat()
 
-/** The ticket beside a blob, or null where there is none that counts for (parentDirId, name). */
+/** The part of a name that an object is judged by. */
+export type Place = Pick<Name, 'base' | 'dirId' | 'name'>
+
+interface Found {
+  ticket: Ticket
+  kind: 'rename' | 'link'
+}
+
+/** The ticket beside a blob, or null where there is none that counts for the place. */
 function readTicket(
   ctx: Context,
   dirfd: number,
-  base: string,
   object: SealedObject,
-  parentDirId: Uint8Array,
-  name: string,
-): Ticket | null {
+  { base, dirId, name }: Place,
+): Found | null {
   const file = ticketName(base, object.objectId)
   // whatever else lies under that name is no ticket, and no reason to refuse the blob
   if (!ctx.backing.stat(dirfd, file, stat)) return null
@@ -44,9 +51,9 @@ function readTicket(
   const record = bytes.subarray(0, size)
   const rename = openTicket(record, SLOT_RENAME_TICKET, object.header, object.keys.seal)
   const ticket = rename ?? openTicket(record, SLOT_LINK_TICKET, object.header, object.keys.seal)
-  if (ticket === null || !names(ticket, parentDirId, name)) return null
+  if (ticket === null || !names(ticket, dirId, name)) return null
   if (rename !== null && rename.sealSeq <= (object.seal?.sealSeq ?? 0)) return null
-  return ticket
+  return { ticket, kind: rename !== null ? 'rename' : 'link' }
 }
 
 function names(
@@ -57,25 +64,37 @@ function names(
   return place.name === name && Buffer.compare(place.parentDirId, parentDirId) === 0
 }
 
+/** Does the current seal give the object this place by itself, whatever becomes of tickets? */
+export const isSealedAt = ({ seal }: SealedObject, { dirId, name }: Place): boolean =>
+  seal !== null && names(seal, dirId, name)
+
+export const hasLinkTicket = (
+  ctx: Context,
+  dirfd: number,
+  object: SealedObject,
+  place: Place,
+): boolean => readTicket(ctx, dirfd, object, place)?.kind === 'link'
+
 /**
- * Is the object at home at (parentDirId, name)? Returns the sealSeq of a ticket that counts there, or
- * 0: the floor of the next seal. Throws OBJECT_MISPLACED.
+ * Is the object at home there? Returns the sealSeq of a ticket that counts, or 0: the floor of the
+ * next seal. Throws OBJECT_MISPLACED.
  */
 export function checkPlace(
   ctx: Context,
   dirfd: number,
-  base: string,
   object: SealedObject,
-  parentDirId: Uint8Array,
-  name: string,
+  place: Place,
 ): number {
   const { seal } = object
   if (seal === null) throw new CofferError('OBJECT_DAMAGED', 'no seal')
-  const ticket = readTicket(ctx, dirfd, base, object, parentDirId, name)
-  if (ticket !== null) return ticket.sealSeq
-  if (names(seal, parentDirId, name)) return 0
-  const left = Buffer.compare(seal.prevTag, ZERO16) !== 0
-  if (left && Buffer.compare(seal.prevTag, previousTag(parentDirId, name, object.keys.acc)) === 0)
+  const found = readTicket(ctx, dirfd, object, place)
+  if (found !== null) return found.ticket.sealSeq
+  if (isSealedAt(object, place)) return 0
+  const { prevTag } = seal
+  if (
+    Buffer.compare(prevTag, ZERO16) !== 0 &&
+    Buffer.compare(prevTag, previousTag(place.dirId, place.name, object.keys.acc)) === 0
+  )
     return 0
   throw new CofferError('OBJECT_MISPLACED', 'the blob was sealed for another name or folder')
 }

@@ -12,9 +12,12 @@ import {
 } from '../format/name.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import type { VaultFolder } from '../store/vault-folder.js'
+import { KIND_OF } from './attributes.js'
 import { directoryDescriptors, type Context } from './context.js'
 import { loadDirectory, rootDirectory, type Directory, type DirectoryId } from './directory.js'
-import { backingName, newInode, ROOT_NODEID, type Inode } from './inode.js'
+import { backingName, newInode, ROOT_NODEID, type Inode, type Name } from './inode.js'
+import { SealedObject } from './sealed-object.js'
+import { checkPlace } from './tickets.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
 
@@ -112,8 +115,9 @@ export class Tree {
   }
 
   /**
-   * The inode of a backing file that was found at a place; a known one moves there. One that is open
-   * does not: what the cloud laid under another name has to show its own right to it when opened.
+   * The inode of a backing file that was found at a place. A known one moves there, or where it has
+   * hard links takes it as one more of its names; but never one that the blob has no right to: that
+   * is an inode of its own, to be refused when it is opened.
    */
   adopt(
     parent: Inode,
@@ -123,15 +127,127 @@ export class Tree {
     dirId: Uint8Array,
     stat: FileStat,
   ): Inode {
-    let inode = this.#byIno.get(stat.ino)
-    const stays = inode?.base === base && inode.parent?.ino === parent.ino
-    if (inode?.extension !== extension || (inode.body !== null && !stays)) {
-      inode = newInode(this.#nextNodeid++, extension, stat.ino)
-      this.#byNodeid.set(inode.nodeid, inode)
-      this.#byIno.set(stat.ino, inode)
+    const found: Name = { parent, name, base, dirId }
+    const known = this.#byIno.get(stat.ino)
+    if (known === undefined) return this.#newcomer(found, extension, stat.ino, true)
+    if (known.extension !== extension) {
+      // two kinds in one blob: whoever has it open is right
+      return this.#newcomer(found, extension, stat.ino, known.body === null)
     }
-    if (inode.parent !== parent || inode.base !== base) this.place(inode, parent, name, base, dirId)
+    if (this.#reach(known, found)) return known
+    if (known.body === null && (stat.nlink === 1 || !this.settle(known))) {
+      this.#take(known, found)
+      this.#loseOthers(known)
+      return known
+    }
+    const right = this.#rightOf(known, found)
+    if (right !== 'both') return this.#newcomer(found, extension, stat.ino, right === 'alone')
+    this.join(known, found)
+    return known
+  }
+
+  /** `found`: further names of the blob will lead to this inode. */
+  #newcomer(at: Name, extension: ObjectExtension, ino: number, found: boolean): Inode {
+    const inode = newInode(this.#nextNodeid++, extension, ino)
+    this.#byNodeid.set(inode.nodeid, inode)
+    if (found) this.#byIno.set(ino, inode)
+    this.#take(inode, at)
     return inode
+  }
+
+  /** Makes `at` the name by which the inode is reached, if it is one of its names. */
+  #reach(inode: Inode, at: Name): boolean {
+    const same = ({ base, parent }: { base: string; parent: Inode | null }): boolean =>
+      base === at.base && parent?.ino === at.parent.ino
+    if (same(inode)) {
+      // the parent may have been forgotten meanwhile
+      if (inode.parent !== at.parent) this.#take(inode, at)
+      return true
+    }
+    const index = inode.others.findIndex(same)
+    if (index < 0) return false
+    const before = inode.others.splice(index, 1)
+    this.join(inode, at)
+    for (const { parent } of before) this.#unpin(parent)
+    return true
+  }
+
+  /** Check 4 of FORMAT.md §5 for a further name, and for those that a closed inode has already. */
+  #rightOf(inode: Inode, found: Name): 'both' | 'alone' | 'none' {
+    const { ctx } = this
+    const bears = (object: SealedObject, at: Name): boolean => {
+      try {
+        checkPlace(ctx, this.descriptor(at.parent), object, at)
+        return true
+      } catch {
+        return false
+      }
+    }
+    // it has shown its right to its own name when it was opened
+    if (inode.body !== null) return bears(inode.body.object, found) ? 'both' : 'none'
+    let object: SealedObject
+    try {
+      const fd = ctx.backing.openRead(this.descriptor(found.parent), found.base + inode.extension)
+      try {
+        object = SealedObject.read(ctx, fd, KIND_OF[inode.extension])
+      } finally {
+        ctx.backing.close(fd)
+      }
+    } catch {
+      return 'none'
+    }
+    try {
+      if (!bears(object, found)) return 'none'
+      return this.names(inode).every((at) => bears(object, at)) ? 'both' : 'alone'
+    } finally {
+      object.wipe()
+    }
+  }
+
+  /** Every name that is known, that by which it was reached first. */
+  names(inode: Inode): Name[] {
+    const { parent, name, base, dirId, others } = inode
+    return parent === null ? others : [{ parent, name, base, dirId }, ...others]
+  }
+
+  /** A further name, by which the inode is reached from now on. */
+  join(inode: Inode, at: Name): void {
+    if (inode.parent !== null) inode.parent.children++
+    inode.others = this.names(inode)
+    this.#take(inode, at)
+  }
+
+  #take(inode: Inode, { parent, name, base, dirId }: Name): void {
+    this.place(inode, parent, name, base, dirId)
+  }
+
+  /** Goes over to another name where the last one does not lead to the blob any more. */
+  settle(inode: Inode): boolean {
+    this.folder.assertPresent()
+    for (;;) {
+      const { parent, name, base, dirId } = inode
+      if (parent !== null && this.#leads(inode, { parent, name, base, dirId })) return true
+      const next = inode.others.pop()
+      if (next === undefined) return false
+      this.#goTo(inode, next)
+    }
+  }
+
+  /** The names that lead to the blob at this moment. */
+  liveNames(inode: Inode): Name[] {
+    return this.names(inode).filter((at) => this.#leads(inode, at))
+  }
+
+  #leads(inode: Inode, { parent, base }: Name): boolean {
+    try {
+      const dirfd = this.descriptor(parent)
+      const there = this.ctx.backing.stat(dirfd, base + inode.extension, this.#scratch)
+      return there && this.#scratch.ino === inode.ino
+    } catch (error) {
+      if (error instanceof CofferError && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+        return false
+      throw error
+    }
   }
 
   /** A new file whose blob has no name yet. */
@@ -167,14 +283,23 @@ export class Tree {
     if (inode.directory !== null && inode.directory.pending.size === 0) inode.directory = null
   }
 
-  /** The blob has lost its name; open handles go on. */
-  unlinked(inode: Inode): void {
+  /**
+   * The blob has lost the name by which it was reached; open handles go on. `left` is the number of
+   * those that remain in the vault folder, whether we have seen them or not.
+   */
+  unlinked(inode: Inode, left = 0): void {
     inode.parent?.directory?.pending.delete(inode.name)
     this.#leaveParent(inode)
     inode.pending = false
     inode.directory = null
     this.#descriptors.delete(inode)
-    if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
+    if (left > 0) {
+      const next = inode.others.pop()
+      if (next !== undefined) this.#goTo(inode, next)
+    } else {
+      this.#loseOthers(inode)
+      if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
+    }
     this.#drop(inode)
   }
 
@@ -191,12 +316,30 @@ export class Tree {
     if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
     this.#descriptors.delete(inode)
     this.#leaveParent(inode)
+    this.#loseOthers(inode)
+  }
+
+  /** To a name that was one of the others until now. */
+  #goTo(inode: Inode, next: Name): void {
+    this.#take(inode, next)
+    this.#unpin(next.parent)
+  }
+
+  #loseOthers(inode: Inode): void {
+    const { others } = inode
+    inode.others = []
+    for (const { parent } of others) this.#unpin(parent)
   }
 
   #leaveParent(inode: Inode): void {
     const { parent } = inode
     if (parent === null) return
     inode.parent = null
+    this.#unpin(parent)
+  }
+
+  /** One name less that lies in that directory. */
+  #unpin(parent: Inode): void {
     parent.children--
     this.#drop(parent)
   }
@@ -216,6 +359,7 @@ export class Tree {
       this.ctx.backing.statDirectory(this.folder.rootFd, stat)
       return true
     }
+    if (inode.others.length > 0) this.settle(inode)
     if (inode.parent === null) return false
     this.folder.assertPresent()
     return (

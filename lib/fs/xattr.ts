@@ -36,6 +36,7 @@ function withDescriptor<T>(tree: Tree, inode: Inode, use: (fd: number) => T): T 
     tree.directory(inode)
     return use(tree.descriptor(inode))
   }
+  if (inode.others.length > 0) tree.settle(inode)
   if (inode.parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.folder.assertPresent()
   const { backing } = tree.ctx

@@ -9,6 +9,7 @@ import { systemError } from '../errors.js'
 const { O_CREAT, O_DIRECTORY, O_NOFOLLOW } = constants
 const O_CLOEXEC = 0o2000000
 const O_TMPFILE = 0o20000000 | O_DIRECTORY
+export const RENAME_EXCHANGE = 2
 export const O_NOATIME = 0o1000000
 const AT_FDCWD = -100
 const AT_SYMLINK_NOFOLLOW = 0x100
@@ -178,6 +179,10 @@ export function nameUnnamed(fd: number, dirfd: number, name: string): void {
   check(c.linkat(AT_FDCWD, `/proc/self/fd/${String(fd)}`, dirfd, name, AT_SYMLINK_FOLLOW), 'linkat')
 }
 
+/** A further name for the file `a` itself, not for what it may lead to. */
+export const linkAt = (from: number, a: string, to: number, b: string): void => {
+  check(c.linkat(from, a, to, b, 0), 'linkat')
+}
 export const mkdirAt = (dirfd: number, name: string, mode: number): void => {
   check(c.mkdirat(dirfd, name, mode), 'mkdirat')
 }

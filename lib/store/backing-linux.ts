@@ -49,6 +49,10 @@ export const linuxBacking: Backing = {
   rename: (fromDir, from, toDir, to) => {
     files.renameAt(fromDir, from, toDir, to)
   },
+  exchange: (aDir, a, bDir, b) => {
+    files.renameAt(aDir, a, bDir, b, files.RENAME_EXCHANGE)
+  },
+  link: files.linkAt,
   chmod: files.chmodAt,
   chmodFd: files.chmodFd,
   chown: files.chownAt,

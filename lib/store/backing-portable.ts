@@ -54,6 +54,8 @@ export class PortableBacking implements Backing {
   readonly rmdir = readOnly
   readonly unlink = readOnly
   readonly rename = readOnly
+  readonly exchange = readOnly
+  readonly link = readOnly
   readonly chmod = readOnly
   readonly chmodFd = readOnly
   readonly chown = readOnly

@@ -55,6 +55,10 @@ export interface Backing {
   rmdir(dirfd: number, name: string): void
   unlink(dirfd: number, name: string): void
   rename(fromDir: number, from: string, toDir: number, to: string): void
+  /** Both names must be there. */
+  exchange(aDir: number, a: string, bDir: number, b: string): void
+  /** A further name for a file; EPERM or EOPNOTSUPP where the file system has no hard links. */
+  link(fromDir: number, from: string, toDir: number, to: string): void
   chmod(dirfd: number, name: string, mode: number): void
   chmodFd(fd: number, mode: number): void
   chown(dirfd: number, name: string, uid: number, gid: number): void

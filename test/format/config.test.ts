@@ -449,7 +449,8 @@ void t.test('junk is answered quickly and with a CofferError', (t) => {
     fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (junk, withHead) => {
       const head = withHead ? known.subarray(0, SLOT) : known.subarray(0, 8)
       t.notSame(outcome(engine, Buffer.concat([head, junk])), '')
-      t.equal(outcome(engine, junk), junk.length === 0 ? 'CONFIG_DAMAGED' : 'NOT_A_VAULT')
+      const cutShort = Buffer.compare(junk, known.subarray(0, Math.min(8, junk.length))) === 0
+      t.equal(outcome(engine, junk), cutShort ? 'CONFIG_DAMAGED' : 'NOT_A_VAULT')
     }),
     { numRuns: 500 },
   )

@@ -97,3 +97,74 @@ t.test('extended attributes come along', async (t) => {
   t.equal(Buffer.from(colour).toString(), 'red')
   session.close()
 })
+
+t.test('one of two names replaced: the other one keeps the file', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, older } = prepare(t)
+  const before = vault.open()
+  before.mkdir('/d')
+  before.link('/a.txt', '/d/b.txt')
+  before.close()
+  for (const seen of ['/d/b.txt', '/a.txt']) {
+    const blob = vault.blob('/a.txt')
+    const session = vault.open()
+    session.stat(seen)
+    const file = session.open('/a.txt')
+    session.stat('/d/b.txt')
+    file.write(0, Buffer.from('WHAT'))
+    writeFileSync(`${blob}.new`, older)
+    renameSync(`${blob}.new`, blob)
+    file.write(4, Buffer.from(' WE WROTE'))
+    file.close()
+    t.equal(session.read('/d/b.txt').toString(), OURS)
+    t.equal(session.read('/a.txt').toString(), 'what the other machine has')
+    session.unlink('/a.txt')
+    session.link('/d/b.txt', '/a.txt')
+    session.close()
+  }
+  const shown = [...vault.judge()].map(([path, { content }]) => [path, content.toString()])
+  t.same(Object.fromEntries(shown), { '/d': '', '/d/b.txt': OURS, '/a.txt': OURS })
+})
+
+t.test('two of three names replaced, the third not seen: no copy', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, older } = prepare(t)
+  const before = vault.open()
+  for (const path of ['/b.txt', '/c.txt']) before.link('/a.txt', path)
+  before.close()
+  const shown = edit(vault, () => {
+    const blob = vault.blob('/a.txt')
+    writeFileSync(`${blob}.new`, older)
+    renameSync(`${blob}.new`, blob)
+  })
+  t.same(Object.fromEntries(shown), {
+    'a.txt': 'what the other machine has',
+    'b.txt': OURS,
+    'c.txt': OURS,
+  })
+})
+
+t.test('every known name replaced: the file goes on beside them', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, older } = prepare(t)
+  const session = vault.open()
+  session.mkdir('/d')
+  session.link('/a.txt', '/d/b.txt')
+  const blobs = ['/a.txt', '/d/b.txt'].map((path) => vault.blob(path))
+  const file = session.open('/a.txt')
+  file.write(0, Buffer.from('WHAT WE WROTE'))
+  for (const blob of blobs) {
+    writeFileSync(`${blob}.new`, older)
+    renameSync(`${blob}.new`, blob)
+  }
+  file.close()
+  session.close()
+  const again = vault.open()
+  const paths = ['', '/d'].flatMap((at) =>
+    [...again.list(at).keys()].map((name) => `${at}/${name}`),
+  )
+  const ours = paths.filter((path) => path.includes(' (conflict '))
+  t.equal(ours.length, 1)
+  t.equal(again.read(ours[0] ?? '').toString(), OURS)
+  again.close()
+})

@@ -248,6 +248,16 @@ export class Session {
     })
   }
 
+  link(from: string, to: string): void {
+    this.at(from, (nodeid) => {
+      this.in(to, (parent, name) => {
+        this.#made((out) => {
+          this.drive.link(nodeid, parent, name, out)
+        })
+      })
+    })
+  }
+
   /** A handle on a new file, with its inode, whose lookup stays until `close`. */
   create(path: string, mode = 0o644): OpenFile {
     return this.in(path, (parent, name) => {

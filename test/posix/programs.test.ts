@@ -133,6 +133,30 @@ void t.test('programs', async (t) => {
     t.end()
   })
 
+  await t.test('hard links', (t) => {
+    const at = folder('links')
+    const inodes = `find . -type f -printf '%i %n %P\\n' | sort -k3 | awk '{ if (!($1 in k)) k[$1] = NR; print k[$1], $2, $3 }'`
+    sh(t, at, `cp -a ${REAL_TREE} real && cp -al real linked && cp -al linked again`)
+    const before = sh(t, at, inodes)
+    t.match(before, / 3 /)
+    sh(t, at, 'diff -r real again && tar -cf ../links.tar . && mkdir ../untarred')
+    sh(t, at, 'tar -C ../untarred -xf ../links.tar && tar -C ../untarred -df ../links.tar')
+    t.equal(sh(t, join(drive.mountpoint, 'untarred'), inodes), before, 'tar keeps them')
+    if (needs(t, 'rsync')) {
+      sh(t, at, `rsync -aH ./ ${drive.mountpoint}/synced/`)
+      t.equal(sh(t, at, `rsync -aHi --delete ./ ${drive.mountpoint}/synced/`), '')
+    }
+    remount()
+    t.equal(sh(t, at, inodes), before, 'after the next mount')
+    sh(t, at, `diff -r ${REAL_TREE} again && diff -r ${REAL_TREE} ../untarred/linked`)
+    sh(t, at, 'echo more >> again/package.json && cmp again/package.json real/package.json')
+    sh(t, at, `rm -r real linked && tail -n 1 again/package.json | grep -qx more`)
+    if (needs(t, 'rsync')) sh(t, at, `rsync -anHi --delete ../untarred/ ../synced/ | (! grep .)`)
+    remount()
+    sh(t, at, 'cat $(find again -type f | tr "\\n" " ") > /dev/null')
+    t.end()
+  })
+
   await t.test('extended attributes: setfattr, cp, rsync, tar, there and back', (t) => {
     if (needs(t, 'setfattr', 'rsync')) {
       const at = folder('attributes')
@@ -207,7 +231,7 @@ void t.test('programs', async (t) => {
       sh(
         t,
         at,
-        `git ${config} clone -q repo clone && cd clone && git fsck --full && git checkout -q HEAD~1 && test -f package.json`,
+        `git ${config} clone -q -l --bare repo linked && git -C linked gc -q && git -C linked fsck --full && git ${config} clone -q repo clone && cd clone && git fsck --full && git checkout -q HEAD~1 && test -f package.json`,
       )
       t.equal(sh(t, join(at, 'clone'), 'git status --porcelain'), '')
       t.equal(

@@ -13,11 +13,14 @@ import { rows as allocating } from './rows/allocating.js'
 import { rows as attributes } from './rows/attributes.js'
 import { rows as content } from './rows/content.js'
 import { rows as directories } from './rows/directories.js'
+import { rows as exchanging } from './rows/exchanging.js'
+import { rows as hardLinks } from './rows/hard-links.js'
 import { rows as links } from './rows/links.js'
 import { rows as locks } from './rows/maps-and-locks.js'
 import { rows as movingTimes } from './rows/moving-times.js'
 import { rows as modes } from './rows/modes.js'
 import { rows as names } from './rows/names.js'
+import { rows as nodes } from './rows/nodes.js'
 import { rows as opening } from './rows/opening.js'
 import { rows as owners } from './rows/owners.js'
 import { rows as permission } from './rows/permission.js'
@@ -37,8 +40,11 @@ export const behaviours: Record<string, readonly Row[]> = {
   directories,
   names,
   links,
+  'hard links': hardLinks,
+  nodes,
   renaming,
   replacing,
+  exchanging,
   unlinking,
   modes,
   owners,

@@ -1,0 +1,37 @@
+// Several names for one blob. FORMAT.md §7, "Hard links". One of them may be the sealed name, every
+// other has a link ticket, which no seal outruns: so each name opens whatever is committed by another.
+
+import type { Place } from './directory.js'
+import type { Inode, Name } from './inode.js'
+import type { SealedObject } from './sealed-object.js'
+import { hasLinkTicket, isSealedAt } from './tickets.js'
+import { writeTicket } from './ticket-files.js'
+import type { Tree } from './tree.js'
+
+/** Gives a name a link ticket, unless it needs none or has one; the sealSeq that is now taken. */
+export function secure(tree: Tree, at: Name, object: SealedObject, above: number): number {
+  if (isSealedAt(object, at)) return above
+  if (hasLinkTicket(tree.ctx, tree.descriptor(at.parent), object, at)) return above
+  writeTicket(tree, at, object, above + 1, 'link')
+  return above + 1
+}
+
+/**
+ * The name that a commit seals, and what its sealSeq must exceed. With more than one link it is the
+ * sealed name that stays, and so it does where the name that we know has gone. A rename ticket would
+ * be outrun then: it becomes a link ticket first.
+ */
+export function nameToSeal(
+  tree: Tree,
+  inode: Inode,
+  object: SealedObject,
+  links: number,
+): { place: Place; above: number } {
+  const { seal } = object
+  const bearsSealed = inode.others.length === 0 && isSealedAt(object, inode)
+  if (seal === null || (links === 1 && (bearsSealed || tree.settle(inode))))
+    return { place: { parentDirId: inode.dirId, name: inode.name }, above: 0 }
+  let above = seal.sealSeq
+  if (links > 1) for (const at of tree.liveNames(inode)) above = secure(tree, at, object, above)
+  return { place: { parentDirId: seal.parentDirId, name: seal.name }, above }
+}

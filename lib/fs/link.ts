@@ -1,0 +1,52 @@
+// link. FORMAT.md §7, "Hard links": first the right to the new name, then the name.
+
+import { CofferError } from '../errors.js'
+import { emptyStat } from '../store/backing.js'
+import { commit } from './commit.js'
+import { secure } from './hard-links.js'
+import { backingName, blobPath, type Inode } from './inode.js'
+import { removeCompanions } from './remove.js'
+import { withObject } from './reseal.js'
+import { writeSidecar } from './small-files.js'
+import { removeTickets, writeTicket } from './ticket-files.js'
+import { isDirectory, type Tree } from './tree.js'
+
+const stat = emptyStat()
+/** drives whose log says already that there are no hard links */
+const told = new WeakSet<Tree>()
+
+export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Inode {
+  if (isDirectory(inode)) throw new CofferError('EPERM', 'a directory has one name')
+  const { first } = tree.directory(parent)
+  const encoded = tree.encode(first, name)
+  if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
+  if (inode.pending) commit(tree, inode)
+  if (!tree.settle(inode) || inode.parent === null)
+    throw new CofferError('ENOENT', 'the file was removed')
+  const at = { parent, name, base: encoded.base, dirId: first.dirId }
+  let ticket = ''
+  withObject(tree, inode, (object, above) => {
+    let taken = above
+    for (const known of tree.liveNames(inode)) taken = secure(tree, known, object, taken)
+    writeSidecar(tree, tree.descriptor(parent), encoded)
+    ticket = writeTicket(tree, at, object, taken + 1, 'link')
+    return taken + 1
+  })
+  const from = tree.descriptor(inode.parent)
+  const to = tree.descriptor(parent)
+  try {
+    tree.ctx.backing.link(from, backingName(inode), to, at.base + inode.extension)
+  } catch (error) {
+    removeTickets(tree, parent, at.base, (file) => file === ticket)
+    if (!tree.baseInUse(to, at.base)) removeCompanions(tree, parent, at.base)
+    const { code } = error as { code?: unknown }
+    if ((code === 'EPERM' || code === 'EOPNOTSUPP') && !told.has(tree)) {
+      told.add(tree)
+      const message = 'the vault folder lies on a file system that does not make this hard link'
+      tree.ctx.log({ level: 'warn', event: 'no-hard-link', message, blob: blobPath(inode) })
+    }
+    throw error
+  }
+  tree.join(inode, at)
+  return inode
+}

@@ -1,0 +1,56 @@
+// Writing and removing tickets. FORMAT.md §7.
+
+import { constants } from 'node:fs'
+import { ticketName } from '../format/name.js'
+import { SLOT_LINK_TICKET, SLOT_RENAME_TICKET } from '../format/seal.js'
+import { emptyStat } from '../store/backing.js'
+import type { Inode, Name } from './inode.js'
+import type { SealedObject } from './sealed-object.js'
+import { replaceSmall } from './small-files.js'
+import type { Tree } from './tree.js'
+
+const { S_IFMT, S_IFREG } = constants
+const stat = emptyStat()
+const SLOT = { rename: SLOT_RENAME_TICKET, link: SLOT_LINK_TICKET } as const
+
+/** Lets the object bear that name; a ticket that it has there already is replaced in one step. Its file. */
+export function writeTicket(
+  tree: Tree,
+  at: Name,
+  object: SealedObject,
+  sealSeq: number,
+  kind: 'rename' | 'link',
+): string {
+  const file = ticketName(at.base, object.objectId)
+  const bytes = object.ticket(sealSeq, at.dirId, at.name, SLOT[kind])
+  replaceSmall(tree, tree.descriptor(at.parent), file, bytes)
+  tree.directory(at.parent).noteTicket(at.base, file)
+  return file
+}
+
+/** Removes the tickets of a base that `goes` says yes to; what is no regular file is no ticket. */
+export function removeTickets(
+  tree: Tree,
+  parent: Inode,
+  base: string,
+  goes: (file: string) => boolean = () => true,
+): void {
+  const { backing } = tree.ctx
+  const { tickets } = tree.directory(parent)
+  const known = tickets.get(base)
+  if (known === undefined) return
+  const dirfd = tree.descriptor(parent)
+  for (const file of known) {
+    const there = backing.stat(dirfd, file, stat)
+    if (there && !goes(file)) continue
+    if (there && (stat.mode & S_IFMT) === S_IFREG) backing.unlink(dirfd, file)
+    known.delete(file)
+  }
+  if (known.size === 0) tickets.delete(base)
+}
+
+/** Removes those that were written less than `age` milliseconds ago, which no sync client has seen. */
+export function removeYoungTickets(tree: Tree, parent: Inode, base: string, age: number): void {
+  const since = tree.ctx.clock() - age
+  removeTickets(tree, parent, base, () => stat.mtimeSec * 1000 + stat.mtimeNsec / 1e6 > since)
+}
