@@ -4,6 +4,7 @@
 
 import { Socket } from 'node:net'
 import { deserialize } from 'node:v8'
+import type { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
 import { Agent, startWorker } from './agent.js'
 import { guardMemory } from './process.js'
@@ -35,9 +36,11 @@ parent.on('close', () => {
 async function start(how: Order, bytes: Buffer): Promise<void> {
   // its arrays are views of `bytes`
   const body = deserialize(bytes) as VaultBody
-  agent = new Agent(how, worker)
   let reply: ControlReply = { ok: true }
+  let told: Promise<CofferError | null> = Promise.resolve(null)
   try {
+    agent = new Agent(how, worker)
+    told = agent.told
     await agent.start(body)
     usable = true
   } catch (error) {
@@ -50,7 +53,7 @@ async function start(how: Order, bytes: Buffer): Promise<void> {
       resolve(null)
     }),
   )
-  const error = reply.ok ? await agent.told : null
+  const error = reply.ok ? await told : null
   // nothing that still hangs in a pool thread may keep the keys' process alive
   process.exit(reply.ok && error === null ? 0 : 1)
 }

@@ -3,12 +3,15 @@
 
 import { CofferError } from '../errors.js'
 import { fuseProblem } from '../mount/fuse-linux/fuse-problem.js'
-import { isReadOnly } from '../store/config-file.js'
+import { assertReadable, isReadOnly } from '../store/config-file.js'
+import { usableFolder } from '../store/folder.js'
 import { logPath } from '../store/log-file.js'
 import { runningDrives } from '../store/registry.js'
 import { deviceId } from '../store/state.js'
+import { runtimeFolder, stateFolder } from '../store/state-folder.js'
 import { checkMountpoint } from './mountpoint.js'
 import type { Order } from './protocol.js'
+import { quoted } from './shell-word.js'
 import { chooseEngine, hex, loadVault, unlock, type OpenedVault } from './vault.js'
 
 export interface MountRequest {
@@ -32,9 +35,11 @@ export function prepareMount(request: MountRequest): Prepared {
   const loaded = loadVault(request.vault, request.configFile)
   const problem = fuseProblem()
   if (problem !== null) throw problem
+  for (const folder of [stateFolder(), runtimeFolder()]) usableFolder(folder)
   const { vault, vaultId } = loaded
   checkNotRunning(vault, vaultId)
   const mountpoint = checkMountpoint(request.mountpoint, vault)
+  assertReadable(vault)
   if (!request.readOnly && isReadOnly(vault)) {
     throw new CofferError('VAULT_READ_ONLY', `the vault folder ${vault} is read-only`, {
       hint: 'mount it with --read-only',
@@ -62,6 +67,6 @@ function checkNotRunning(vault: string, vaultId: string): void {
   if (drive === undefined) return
   const what = drive.vault === vault ? 'this vault is' : `a copy of this vault, ${drive.vault}, is`
   throw new CofferError('ALREADY_MOUNTED', `${what} mounted already, at ${drive.mountpoint}`, {
-    hint: `use it there, or lock it first: coffer unmount ${drive.mountpoint}`,
+    hint: `use it there, or lock it first: coffer unmount ${quoted(drive.mountpoint)}`,
   })
 }

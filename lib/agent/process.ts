@@ -29,6 +29,18 @@ export function bootId(): string {
 export const isAlive = (drive: RunningDrive): boolean =>
   drive.boot === bootId() && startTime(drive.pid) === drive.started
 
+/** Descriptors that this process may have; what is usual where the system does not tell. */
+export function openFilesLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1')
+    const soft = Number(/^Max open files +(\d+)/m.exec(limits)?.[1])
+    if (soft > 0) return Math.min(soft, 2 ** 30)
+  } catch {
+    // no Linux
+  }
+  return 1024
+}
+
 const RLIMIT_CORE = 4
 const PR_SET_DUMPABLE = 4
 

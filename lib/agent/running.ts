@@ -5,11 +5,15 @@ import { CofferError } from '../errors.js'
 import { runningDrives, type RunningDrive } from '../store/registry.js'
 import { realPath } from '../store/state-folder.js'
 import { askControl } from './control.js'
+import { leave } from './mountpoint.js'
 import { isAlive } from './process.js'
-import { fromWire, type DriveStatus } from './protocol.js'
+import { fromWire, type ControlReply, type DriveStatus } from './protocol.js'
+import { clear } from './stale.js'
 
 const STATUS_TIMEOUT_MS = 3000
 const EXIT_TIMEOUT_MS = 10_000
+/** more than an agent allows itself to take a drive away by force */
+const FORCE_TIMEOUT_MS = 30_000
 
 /** By mountpoint or vault folder. Never touches the drive itself: it might hang. */
 export function findDrive(target: string): RunningDrive {
@@ -36,26 +40,85 @@ export async function askStatus(drive: RunningDrive): Promise<DriveStatus> {
   return reply.status
 }
 
-/** Resolves when every byte is in the vault folder and the process has gone. */
+/** The main thread of an agent answers this at once, whatever holds its worker up. */
+const answers = (drive: RunningDrive): Promise<boolean> =>
+  askControl(drive.socket, { op: 'status' }, STATUS_TIMEOUT_MS).then(
+    () => true,
+    () => false,
+  )
+
+/**
+ * Resolves when every byte is in the vault folder and the process has gone. Storing may take long, so
+ * only a process that does not even answer is given up; by force it then ends, and the drive with it.
+ */
 export async function unmountDrive(drive: RunningDrive, force: boolean): Promise<void> {
   // whoever asks from inside the drive would keep it busy just by asking
   process.chdir('/')
-  const reply = await askControl(drive.socket, { op: 'unmount', force }, 0).catch(
-    (error: unknown) => {
-      // it may have ended by itself between our look and our question
-      if (!isAlive(drive)) return { ok: true } as const
-      throw error
+  if (!(await answers(drive)) && isAlive(drive)) {
+    if (!force) throw silent(drive)
+    // one that was stopped goes on, and can store what it has
+    signal(drive, 'SIGCONT')
+    if (!(await answers(drive)) && isAlive(drive)) return end(drive)
+  }
+  const timeout = force ? FORCE_TIMEOUT_MS : 0
+  let reply: ControlReply
+  try {
+    reply = await askControl(drive.socket, { op: 'unmount', force }, timeout)
+  } catch (error) {
+    if (force && isAlive(drive)) return end(drive)
+    // it may have ended by itself between our look and our question
+    if (isAlive(drive)) throw error
+    return
+  }
+  if (!reply.ok) throw fromWire(reply.error)
+  if (await ends(drive)) return
+  throw new CofferError(
+    'AGENT',
+    `the drive is stored and unmounted, but its process ${String(drive.pid)} does not end`,
+  )
+}
+
+const silent = ({ mountpoint, pid }: RunningDrive): CofferError =>
+  new CofferError(
+    'AGENT',
+    `the process ${String(pid)} of the drive ${mountpoint} does not answer`,
+    {
+      hint: `if it was stopped: kill -CONT ${String(pid)}; --force takes the drive away all the same`,
     },
   )
-  if (!reply.ok) throw fromWire(reply.error)
+
+/** To that very process: its number may be another's by now. */
+function signal(drive: RunningDrive, name: NodeJS.Signals): void {
+  try {
+    if (isAlive(drive)) process.kill(drive.pid, name)
+  } catch {
+    // it has just ended
+  }
+}
+
+async function ends(drive: RunningDrive): Promise<boolean> {
   const deadline = Date.now() + EXIT_TIMEOUT_MS
   while (isAlive(drive)) {
-    if (Date.now() > deadline) {
-      throw new CofferError(
-        'AGENT',
-        `the drive is stored and unmounted, but its process ${String(drive.pid)} does not end`,
-      )
-    }
+    if (Date.now() > deadline) return false
     await new Promise((done) => setTimeout(done, 3))
   }
+  return true
+}
+
+/** The process first: whoever waits for the drive, the unmount too, is let go by its end. */
+async function end(drive: RunningDrive): Promise<never> {
+  const { pid, mountpoint, device } = drive
+  signal(drive, 'SIGKILL')
+  if (await ends(drive)) {
+    clear(drive)
+    throw new CofferError(
+      'AGENT',
+      `the process ${String(pid)} of the drive ${mountpoint} did not answer and was ended; what it had not stored is lost`,
+    )
+  }
+  leave(mountpoint, device, true)
+  throw new CofferError(
+    'AGENT',
+    `the drive ${mountpoint} was taken away, but its process ${String(pid)} does not end`,
+  )
 }

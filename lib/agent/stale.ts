@@ -4,7 +4,7 @@
 
 import { runningDrives, unregister, type RunningDrive } from '../store/registry.js'
 import { mountedAt } from '../mount/mountinfo.js'
-import { unmount } from '../mount/fuse-linux/unmount.js'
+import { leave } from './mountpoint.js'
 import { isAlive } from './process.js'
 
 /** Sentences about what was cleared. */
@@ -12,21 +12,24 @@ export function clearStale(): string[] {
   const said: string[] = []
   for (const drive of runningDrives()) {
     if (isAlive(drive)) continue
-    if (isStillMounted(drive)) {
-      try {
-        unmount(drive.mountpoint, { lazy: true })
-      } catch (error) {
-        // the entry stays, so that the next command tries again
-        said.push(`The dead drive at ${drive.mountpoint} cannot be taken away: ${String(error)}`)
-        continue
-      }
+    try {
+      clear(drive)
+    } catch (error) {
+      // the entry stays, so that the next command tries again
+      said.push(`The dead drive at ${drive.mountpoint} cannot be taken away: ${String(error)}`)
+      continue
     }
-    unregister(drive)
     said.push(
       `The drive at ${drive.mountpoint} had ended without being unmounted; what it left was cleared.`,
     )
   }
   return said
+}
+
+/** Takes away what is left of a drive whose process has ended. */
+export function clear(drive: RunningDrive): void {
+  if (isStillMounted(drive)) leave(drive.mountpoint, drive.device, true)
+  unregister(drive)
 }
 
 function isStillMounted({ mountpoint, device }: RunningDrive): boolean {

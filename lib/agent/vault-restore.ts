@@ -1,79 +1,45 @@
 // Putting a config back where `vault.coffer` is damaged or missing. FORMAT.md §8: never without being
-// asked, and never one that the password does not open.
+// asked, never one that the password does not open, and never over one that may be fine: what this
+// machine keeps can be older than a change of the password on another.
 
 import type { Buffer } from 'node:buffer'
 import { join } from 'node:path'
 import type { Engine } from '../crypto/engine.js'
 import { CofferError } from '../errors.js'
-import { parseConfig } from '../format/config.js'
+import { parseConfig, type ParsedConfig } from '../format/config.js'
 import {
   BACKUP_NAME,
-  CONFIG_NAME,
-  readConfig,
+  hasConfigFile,
   readVaultConfig,
   restoreConfig as restoreFile,
 } from '../store/config-file.js'
 import { configCopies, keepDamaged } from '../store/state.js'
 import { realPath } from '../store/state-folder.js'
-import { hex, unlock, wipe } from './vault.js'
+import {
+  hex,
+  idIn,
+  isDamagedForm,
+  isOfVault,
+  readCopy,
+  readNamedCopy,
+  type ConfigFile,
+} from './config-copy.js'
+import { currentConfig, unlock, wipe, withOffer } from './vault.js'
 
-/**
- * Puts back what `findReplacement` found; the password must open it. What was there before is kept
- * in the state folder. Refuses to replace a config that is fine.
- */
-export function restoreConfig(engine: Engine, replacement: Replacement, password: string): void {
-  const { vault, bytes } = replacement
-  const current = readConfig(join(vault, CONFIG_NAME))
-  if (current !== null && isFine(engine, vault, current, password)) {
-    throw new CofferError(
-      'USAGE',
-      'the config of this vault is not damaged; there is nothing to restore',
-    )
-  }
-  const config = parseConfig(bytes)
-  const vaultId = hex(config.vaultId)
-  wipe(unlock(engine, { vault, vaultId, bytes, config }, password))
-  if (current !== null) keepDamaged(vaultId, current)
-  restoreFile(vault, bytes)
-}
-
-function isFine(engine: Engine, vault: string, bytes: Uint8Array, password: string): boolean {
-  try {
-    const config = parseConfig(bytes)
-    wipe(unlock(engine, { vault, vaultId: hex(config.vaultId), bytes, config }, password))
-    return true
-  } catch {
-    return false
-  }
-}
-
-export interface Replacement {
+export interface Replacement extends ConfigFile {
   vault: string
-  file: string
-  bytes: Buffer
 }
 
 /** `from`, or the newest copy that this machine keeps, or the backup in the vault folder. */
 export function findReplacement(path: string, from: string | null): Replacement {
   const vault = realPath(path)
-  const id = idInFolder(vault)
-  const candidates =
-    from === null
-      ? [...configCopies(id, vault).map(({ file }) => file), join(vault, BACKUP_NAME)]
-      : [from]
-  let problem: CofferError | null = null
-  for (const file of candidates) {
-    try {
-      const bytes = readConfig(file)
-      if (bytes === null) continue
-      parseConfig(bytes)
-      return { vault, file, bytes }
-    } catch (error) {
-      if (!(error instanceof CofferError)) throw error
-      problem ??= error
-    }
+  const current = replaceable(vault)
+  if (from !== null) return { vault, ...readNamedCopy(from, vault, current) }
+  const kept = configCopies(idIn(current), vault).map(({ file }) => file)
+  for (const file of [...kept, join(vault, BACKUP_NAME)]) {
+    const copy = tryRead(file)
+    if (copy !== null && isOfVault(copy, vault, current)) return { vault, ...copy }
   }
-  if (from !== null && problem !== null) throw problem
   throw new CofferError(
     'NOT_A_VAULT',
     `there is no good copy of the config of ${vault} to put back`,
@@ -83,11 +49,78 @@ export function findReplacement(path: string, from: string | null): Replacement 
   )
 }
 
-function idInFolder(vault: string): string | null {
+function tryRead(file: string): ConfigFile | null {
   try {
-    const bytes = readVaultConfig(vault)
-    return bytes.length >= 40 ? hex(bytes.subarray(24, 40)) : null
-  } catch {
-    return null
+    return readCopy(file)
+  } catch (error) {
+    if (error instanceof CofferError) return null
+    throw error
   }
+}
+
+/** What is in the place of the config; null where nothing is. Throws where that cannot be replaced. */
+function replaceable(vault: string): Buffer | null {
+  if (!hasConfigFile(vault)) return currentConfig(vault)
+  try {
+    return readVaultConfig(vault)
+  } catch (error) {
+    throw withOffer(error, vault, null)
+  }
+}
+
+/**
+ * Puts back what `findReplacement` found; the password must open it. Returns the file in the state
+ * folder where what was there before is kept, null where nothing was there.
+ */
+export function restoreConfig(
+  engine: Engine,
+  replacement: Replacement,
+  password: string,
+): string | null {
+  const { vault, bytes, config } = replacement
+  const vaultId = hex(config.vaultId)
+  const current = replaceable(vault)
+  if (current !== null) checkDamaged(engine, current, replacement, password)
+  wipe(unlock(engine, { vault, vaultId, bytes, config }, password))
+  const kept = current === null ? null : keepDamaged(vaultId, current)
+  restoreFile(vault, bytes)
+  return kept
+}
+
+/** Throws unless `current` is damaged, or an older one of the same vault that this password does not open. */
+function checkDamaged(
+  engine: Engine,
+  current: Buffer,
+  { vault, bytes, config: copy }: Replacement,
+  password: string,
+): void {
+  const damagedForm = isDamagedForm(current, bytes)
+  let config: ParsedConfig
+  try {
+    config = parseConfig(current)
+  } catch (error) {
+    // a vault that a newer coffer has changed is not damaged
+    if (error instanceof CofferError && error.code === 'NEWER_VERSION' && !damagedForm) throw error
+    return
+  }
+  const vaultId = hex(config.vaultId)
+  try {
+    wipe(unlock(engine, { vault, vaultId, bytes: current, config }, password))
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    const older = vaultId === hex(copy.vaultId) && config.configSeq < copy.configSeq
+    if (error.code === 'CONFIG_DAMAGED' || damagedForm || older) return
+    if (error.code !== 'WRONG_PASSWORD') throw error
+    throw new CofferError('WRONG_PASSWORD', error.message, {
+      hint: 'the config of this vault does not look damaged, so it is not replaced; the password may have been changed on another machine',
+      cause: error,
+    })
+  }
+  throw new CofferError(
+    'USAGE',
+    'the config of this vault is not damaged; there is nothing to restore',
+    {
+      hint: 'if the vault does not open, coffer ls says why',
+    },
+  )
 }

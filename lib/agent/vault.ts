@@ -2,7 +2,6 @@
 // kept in the state folder; where the one in the vault folder is damaged, the error offers that copy.
 
 import { Buffer } from 'node:buffer'
-import { resolve } from 'node:path'
 import { openEngine } from '../crypto/choose-engine.js'
 import type { Engine } from '../crypto/engine.js'
 import { CofferError } from '../errors.js'
@@ -12,9 +11,11 @@ import {
   type ParsedConfig,
   type Unlocked,
 } from '../format/config.js'
-import { readConfig, readVaultConfig } from '../store/config-file.js'
+import { hasBackup, hasConfigFile, readVaultConfig } from '../store/config-file.js'
 import { realPath } from '../store/state-folder.js'
 import { configCopies, keepConfig, type ConfigCopy } from '../store/state.js'
+import { hex, idIn, readCopy, readNamedCopy, undamagedCopy } from './config-copy.js'
+import { quoted } from './shell-word.js'
 
 export interface LoadedVault {
   /** absolute, without links */
@@ -30,7 +31,7 @@ export interface OpenedVault extends LoadedVault, Unlocked {
   warnings: string[]
 }
 
-export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+export { hex }
 
 /** COFFER_ENGINE=portable is for finding faults and for tests. */
 export function chooseEngine(): { engine: Engine; problem: string } {
@@ -40,15 +41,27 @@ export function chooseEngine(): { engine: Engine; problem: string } {
 /** `configFile`: a copy to be used in place of the one in the folder. */
 export function loadVault(path: string, configFile: string | null = null): LoadedVault {
   const vault = realPath(path)
+  if (configFile !== null) {
+    const { bytes, config } = readNamedCopy(configFile, vault, currentConfig(vault))
+    return { vault, vaultId: hex(config.vaultId), bytes, config }
+  }
   let bytes: Buffer | null = null
   try {
-    bytes = configFile === null ? readVaultConfig(vault) : readConfig(resolve(configFile))
-    if (bytes === null)
-      throw new CofferError('NOT_A_VAULT', `there is no file ${String(configFile)}`)
+    bytes = readVaultConfig(vault)
     const config = parseConfig(bytes)
     return { vault, vaultId: hex(config.vaultId), bytes, config }
   } catch (error) {
-    throw configFile === null ? withOffer(error, vault, bytes) : error
+    throw withOffer(error, vault, bytes)
+  }
+}
+
+/** The bytes of the config in the folder, sound or not; null where there are none to be had. */
+export function currentConfig(vault: string): Buffer | null {
+  try {
+    return readVaultConfig(vault)
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'CONFIG_DAMAGED') return null
+    throw error
   }
 }
 
@@ -74,8 +87,8 @@ export function unlock(engine: Engine, loaded: LoadedVault, password: string): O
 }
 
 /**
- * A damaged slot looks like a wrong password. Where this machine has a copy of the same number with
- * other bytes, and the password opens that one, the config is what is wrong.
+ * A damaged slot looks like a wrong password. Where this machine has the same config undamaged, and
+ * the password opens that one, the config is what is wrong.
  */
 function betterKnown(
   engine: Engine,
@@ -87,12 +100,11 @@ function betterKnown(
     error instanceof CofferError &&
     (error.code === 'WRONG_PASSWORD' || error.code === 'NEWER_VERSION')
   if (!suspect) return error
-  const copy = configCopies(loaded.vaultId, loaded.vault)[0]
-  if (copy?.configSeq !== loaded.config.configSeq) return error
   try {
-    const bytes = readConfig(copy.file)
-    if (bytes === null || bytes.equals(loaded.bytes)) return error
-    unlockWithPassword(engine, parseConfig(bytes), secret).vrk.fill(0)
+    const kept = undamagedCopy(loaded.bytes, loaded.vault)
+    const copy = kept === null ? null : readCopy(kept.file)
+    if (copy === null) return error
+    unlockWithPassword(engine, copy.config, secret).vrk.fill(0)
   } catch {
     return error
   }
@@ -102,15 +114,40 @@ function betterKnown(
   )
 }
 
-function withOffer(error: unknown, vault: string, bytes: Uint8Array | null): unknown {
-  if (!(error instanceof CofferError) || error.code !== 'CONFIG_DAMAGED') return error
-  const id = bytes !== null && bytes.length >= 40 ? hex(bytes.subarray(24, 40)) : null
-  const copy = configCopies(id, vault)[0]
-  const hint =
-    copy === undefined
-      ? `the config before it may do: coffer restore-config ${vault}; the cloud may keep older versions too`
-      : `this machine keeps a copy of ${day(copy)}; put it back with: coffer restore-config ${vault}`
-  return new CofferError('CONFIG_DAMAGED', error.message, { hint, cause: error })
+/** The error with advice on how to get a config back, where that is what is wrong. */
+export function withOffer(error: unknown, vault: string, bytes: Uint8Array | null): unknown {
+  if (!(error instanceof CofferError)) return error
+  const hint = offer(error, vault, bytes)
+  return hint === null ? error : new CofferError(error.code, error.message, { hint, cause: error })
+}
+
+function offer(error: CofferError, vault: string, bytes: Uint8Array | null): string | null {
+  const restore = `coffer restore-config ${quoted(vault)}`
+  switch (error.code) {
+    case 'CONFIG_DAMAGED': {
+      // what is no file, or none to be read, cannot be kept, so it is not replaced either
+      if (bytes === null && hasConfigFile(vault)) return `move it away, then: ${restore}`
+      const copy = configCopies(idIn(bytes), vault)[0]
+      return copy === undefined
+        ? `the config before it may do: ${restore}; the cloud may keep older versions too`
+        : `this machine keeps a copy of ${day(copy)}; put it back with: ${restore}`
+    }
+    case 'NOT_A_VAULT': {
+      // there is a file of that name, but it is something else now
+      if (bytes === null) return null
+      const copy = configCopies(idIn(bytes), vault)[0]
+      if (copy !== undefined)
+        return `this machine keeps a copy of ${day(copy)}; put it back with: ${restore}`
+      return hasBackup(vault) ? `the config before it may do: ${restore}` : null
+    }
+    case 'NEWER_VERSION': {
+      const copy = bytes === null ? null : undamagedCopy(bytes, vault)
+      if (copy === null) return null
+      return `it was damaged: this machine keeps a good copy of ${day(copy)}; put it back with: ${restore}`
+    }
+    default:
+      return null
+  }
 }
 
 const day = (copy: ConfigCopy): string => copy.savedAt.toISOString().slice(0, 10)

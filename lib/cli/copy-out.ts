@@ -5,10 +5,9 @@ import { Buffer } from 'node:buffer'
 import { join } from 'node:path'
 import type { Drive } from '../agent/open-drive.js'
 import { CofferError } from '../errors.js'
-import { reason } from '../store/state-folder.js'
 import type { Progress } from './progress.js'
 import { makeFolder, makeLink, restoreAttributes, RestoredFile } from './restored-file.js'
-import { json as printJson, say, shown } from './ui.js'
+import { json as printJson, say, told } from './ui.js'
 import {
   forget,
   lookup,
@@ -28,6 +27,8 @@ const PER_FILE = PIECE / 64
 
 export class Copy {
   failures = 0
+  /** of those, the ones that are not just refused by the system */
+  damaged = 0
   skipped = 0
   /** made, but the file system there did not take mode or times */
   unmarked = 0
@@ -128,11 +129,12 @@ export class Copy {
 
   #failed(path: string, error: unknown): void {
     this.failures += 1
-    const message = error instanceof CofferError ? error.message : reason(error)
+    if (error instanceof CofferError && error.exitCode !== 1) this.damaged += 1
+    const message = told(error)
     if (this.#json) printJson({ event: 'error', path, message })
     else {
       this.#progress.end()
-      say(`not copied: ${shown(path)}: ${message}`)
+      say(`not copied: ${path}: ${message}`)
     }
   }
 }

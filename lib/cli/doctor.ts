@@ -1,13 +1,14 @@
 // coffer doctor: what works on this machine, and what to do about what does not. Exit 0 where a drive
-// can be mounted, 15 where not; ls and get may work all the same.
+// can be mounted, 15 or 28 where not; ls and get may work all the same.
 
 import { totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { openEngine } from '../crypto/choose-engine.js'
 import { fuseProblem } from '../mount/fuse-linux/fuse-problem.js'
 import { nativeAvailable, nativeProblem } from '../native/libc.js'
-import { describeFolder, tryWriting } from '../store/folder.js'
-import { privateFolder, reason, runtimeFolder, stateFolder } from '../store/state-folder.js'
+import { CofferError } from '../errors.js'
+import { describeFolder, tryWriting, usableFolder } from '../store/folder.js'
+import { reason, runtimeFolder, stateFolder } from '../store/state-folder.js'
 import { amount, json as printJson, out } from './ui.js'
 
 interface Arguments {
@@ -27,13 +28,14 @@ interface Finding {
 const fine = (what: string, says: string): Finding => ({ what, ok: true, says, advice: '' })
 
 export function doctor({ folder, json }: Arguments): Promise<number> {
-  const findings = [node(), native(), engine(), fuse(), memory(), ...folders()]
+  const needed = fuse()
+  const own = folders()
+  const findings = [node(), native(), engine(), needed, memory(), ...own]
   if (folder !== undefined) findings.push(...vaultFolder(resolve(folder)))
   if (json) printJson(findings)
   else for (const finding of findings) show(finding)
-  return Promise.resolve(
-    findings.some(({ what, ok }) => what === 'mounting' && ok === false) ? 15 : 0,
-  )
+  if (needed.ok === false) return Promise.resolve(15)
+  return Promise.resolve(own.some(({ ok }) => ok === false) ? 28 : 0)
 }
 
 function show({ what, ok, says, advice }: Finding): void {
@@ -80,24 +82,18 @@ function memory(): Finding {
 }
 
 function folders(): Finding[] {
-  return [
-    ['state folder', stateFolder()] as const,
-    ['runtime folder', runtimeFolder()] as const,
-  ].map(([what, path]) => {
-    try {
-      privateFolder(path)
-      tryWriting(path)
-      return fine(what, path)
-    } catch (error) {
-      const says = `${path} cannot be used: ${reason(error)}`
-      return {
-        what,
-        ok: false,
-        says,
-        advice: 'COFFER_STATE_DIR and COFFER_RUNTIME_DIR name other folders',
+  return [['state folder', stateFolder] as const, ['runtime folder', runtimeFolder] as const].map(
+    ([what, place]) => {
+      try {
+        const path = place()
+        usableFolder(path)
+        return fine(what, path)
+      } catch (error) {
+        if (!(error instanceof CofferError)) throw error
+        return { what, ok: false, says: error.message, advice: error.hint }
       }
-    }
-  })
+    },
+  )
 }
 
 function vaultFolder(path: string): Finding[] {

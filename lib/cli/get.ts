@@ -5,13 +5,12 @@
 import { dirname, resolve } from 'node:path'
 import { CofferError } from '../errors.js'
 import type { Drive } from '../agent/open-drive.js'
-import { reason } from '../store/state-folder.js'
 import { Copy } from './copy-out.js'
 import { withDrive } from './open-drive.js'
 import { Progress } from './progress.js'
 import type { PasswordSource } from './read-password.js'
 import { isThere } from './restored-file.js'
-import { amount, duration, json as printJson, say } from './ui.js'
+import { amount, count, duration, json as printJson, say, told } from './ui.js'
 import { forget, lookup, names, S_IFDIR, S_IFMT, S_IFREG, walk, type Node } from './vault-path.js'
 
 interface Arguments extends PasswordSource {
@@ -42,7 +41,7 @@ export async function get(args: Arguments): Promise<number> {
       process.off('SIGTERM', stop)
       progress.end()
     }
-    return told(copy, progress, dest, args.json)
+    return summary(copy, progress, dest, args.json)
   })
 }
 
@@ -57,23 +56,29 @@ function checkDestination(dest: string): void {
   }
 }
 
-function told(copy: Copy, progress: Progress, dest: string, json: boolean): number {
-  const { failures, skipped, unmarked, stopped } = copy
+function summary(copy: Copy, progress: Progress, dest: string, json: boolean): number {
+  const { failures, damaged, skipped, unmarked, stopped } = copy
   const { files, bytes, seconds } = progress
   if (json) printJson({ event: 'end', files, bytes, seconds, failures, skipped, unmarked, stopped })
   else {
     const rate = amount(bytes / Math.max(seconds, 0.001))
     say(
-      `${String(files)} files, ${amount(bytes)} in ${duration(seconds)} (${rate}/s) are in ${dest}.`,
+      `${count(files, 'file')}, ${amount(bytes)} in ${duration(seconds)} (${rate}/s) ${files === 1 ? 'is' : 'are'} in ${dest}.`,
     )
     if (unmarked > 0)
-      say(`The file system there did not take mode and time of ${String(unmarked)} entries.`)
-    if (skipped > 0) say(`${String(skipped)} devices, pipes or sockets were left out.`)
+      say(
+        `The file system there did not take mode and time of ${count(unmarked, 'entry', 'entries')}.`,
+      )
+    if (skipped > 0)
+      say(
+        `${count(skipped, 'device, pipe or socket was', 'devices, pipes or sockets were')} left out.`,
+      )
   }
   if (stopped) throw new CofferError('INTERRUPTED', `stopped; only a part was copied to ${dest}`)
   if (failures > 0) {
     const what = failures === 1 ? 'one entry' : `${String(failures)} entries`
-    throw new CofferError('DAMAGED', `${what} could not be copied; everything else was`)
+    const code = damaged > 0 ? 'DAMAGED' : 'EIO'
+    throw new CofferError(code, `${what} could not be copied; everything else was`)
   }
   return 0
 }
@@ -98,7 +103,7 @@ function total(drive: Drive, node: Node): number {
 
 function stoppedBy(error: unknown, dest: string): CofferError {
   const code = (error as NodeJS.ErrnoException).code === 'VAULT_GONE' ? 'VAULT_GONE' : 'ENOSPC'
-  return new CofferError(code, `stopped: ${reason(error)}; only a part was copied to ${dest}`, {
+  return new CofferError(code, `stopped: ${told(error)}; only a part was copied to ${dest}`, {
     cause: error,
   })
 }

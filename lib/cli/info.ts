@@ -5,7 +5,7 @@ import { loadVault } from '../agent/vault.js'
 import type { Slot } from '../format/slot.js'
 import { runningDrives } from '../store/registry.js'
 import { configCopies } from '../store/state.js'
-import { json as printJson, out } from './ui.js'
+import { count, json as printJson, out } from './ui.js'
 
 interface Arguments {
   vault: string
@@ -59,6 +59,6 @@ export function info({ vault: path, json }: Arguments): Promise<number> {
   out(`config:         number ${String(config.configSeq)}, ${String(bytes.length)} bytes`)
   for (const slot of config.slots) out(`opens with:     ${describe(slot)}`)
   out(`mounted at:     ${mountpoint ?? 'not mounted here'}`)
-  out(`copies kept:    ${String(copies)} configs on this machine`)
+  out(`copies kept:    ${count(copies, 'config')} on this machine`)
   return Promise.resolve(0)
 }

@@ -1,9 +1,10 @@
 // coffer ls.
 
+import { CofferError } from '../errors.js'
 import type { Drive } from '../agent/open-drive.js'
 import { withDrive } from './open-drive.js'
 import type { PasswordSource } from './read-password.js'
-import { json as printJson, out, shown, warn } from './ui.js'
+import { out, shown, told, warn } from './ui.js'
 import {
   components,
   forget,
@@ -49,32 +50,36 @@ export function ls(args: Arguments): Promise<number> {
   return withDrive(args, (drive) => {
     const node = walk(drive, args.path)
     if ((node.attributes.mode & S_IFMT) !== S_IFDIR) {
-      show(drive, components(args.path).at(-1) ?? '', node, args)
+      out(line(drive, components(args.path).at(-1) ?? '', node, args))
       return 0
     }
     let exit = 0
     for (const name of names(drive, node.nodeid)) {
+      let text: string
       try {
         const child = lookup(drive, node.nodeid, name)
         if (child === null) continue
-        show(drive, name, child, args)
+        text = line(drive, name, child, args)
         forget(drive, child)
       } catch (error) {
         // the others are still worth a line
-        warn(`${name}: ${error instanceof Error ? error.message : String(error)}`)
-        exit = 26
+        warn(`${name}: ${told(error)}`)
+        const refused = !(error instanceof CofferError) || error.exitCode === 1
+        exit = refused ? Math.max(exit, 1) : 26
+        continue
       }
+      out(text)
     }
     return exit
   })
 }
 
-function show(
+function line(
   drive: Drive,
   name: string,
   { nodeid, attributes }: Node,
   { long, json }: Arguments,
-): void {
+): string {
   const { mode, size, mtimeSec, mtimeNsec } = attributes
   const type = typeOf(mode)[0]
   const target =
@@ -82,7 +87,7 @@ function show(
   const time = new Date(mtimeSec * 1000 + Math.floor(mtimeNsec / 1e6)).toISOString()
   if (json) {
     const mtime = time.replace(/\.\d{3}Z$/, `.${String(mtimeNsec).padStart(9, '0')}Z`)
-    printJson({
+    return JSON.stringify({
       name,
       type,
       size,
@@ -90,15 +95,10 @@ function show(
       mtime,
       ...(target !== null && { target }),
     })
-    return
   }
   const text = shown(name) + (type === 'directory' ? '/' : '')
-  if (!long) {
-    out(text)
-    return
-  }
+  if (!long) return text
   const when = time.slice(0, 19).replace('T', ' ')
-  out(
-    `${permissions(mode)} ${String(size).padStart(14)} ${when} ${text}${target === null ? '' : ` -> ${shown(target)}`}`,
-  )
+  const to = target === null ? '' : ` -> ${shown(target)}`
+  return `${permissions(mode)} ${String(size).padStart(14)} ${when} ${text}${to}`
 }

@@ -3,6 +3,7 @@
 
 import yargs, { type Argv } from 'yargs'
 import { CofferError } from '../errors.js'
+import { fixFolders } from '../store/state-folder.js'
 import { fail, out } from './ui.js'
 import { version } from './version.js'
 
@@ -226,6 +227,7 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
     .example('$0 mount ~/Cloud/vault ~/Private', 'open it')
     .example('$0 unmount ~/Private', 'lock it')
     .example('$0 get ~/Cloud/vault / ~/everything', 'copy all files out')
+    .check(checkNoneEmpty)
     .demandCommand(1, 'a command is missing')
     .strict()
     .version(version)
@@ -239,6 +241,26 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
         ? error
         : new CofferError('USAGE', sentence(message ?? error?.message ?? 'bad usage'))
     })
+}
+
+/** An unset variable in a script would name this very folder. */
+function checkNoneEmpty(args: Record<string, unknown>): true {
+  for (const name of PATHS) {
+    if (args[name] === '') throw new CofferError('USAGE', `the ${name} is an empty text`)
+  }
+  return true
+}
+const PATHS = [
+  ...['vault', 'mountpoint', 'target', 'path', 'dest', 'folder'],
+  ...['passfile', 'new-passfile', 'config', 'from'],
+]
+
+/** After "--" there are no options. All that is no option is a path, so "./" says the same. */
+function withoutDashes(argv: readonly string[]): string[] {
+  const at = argv.indexOf('--')
+  if (at < 0) return [...argv]
+  const rest = argv.slice(at + 1).map((path) => (path.startsWith('-') ? `./${path}` : path))
+  return [...argv.slice(0, at), ...rest]
 }
 
 /** What yargs says, in our words. */
@@ -258,10 +280,12 @@ function sentence(message: string): string {
 export async function main(argv: readonly string[]): Promise<number> {
   const chosen: Run[] = []
   try {
+    fixFolders()
     let output = ''
-    await parser(argv, (run) => {
+    const words = withoutDashes(argv)
+    await parser(words, (run) => {
       chosen.push(run)
-    }).parseAsync([...argv], {}, (_error, _args, text) => {
+    }).parseAsync(words, {}, (_error, _args, text) => {
       output = text
     })
     if (output !== '') out(output)

@@ -4,6 +4,7 @@
 import { openDrive, type Drive } from '../agent/open-drive.js'
 import { chooseEngine, loadVault, unlock } from '../agent/vault.js'
 import type { LogEvent } from '../fs/context.js'
+import { assertReadable } from '../store/config-file.js'
 import { readPassword, type PasswordSource } from './read-password.js'
 import { warn } from './ui.js'
 
@@ -12,6 +13,7 @@ export async function withDrive<T>(
   use: (drive: Drive) => Promise<T> | T,
 ): Promise<T> {
   const loaded = loadVault(args.vault)
+  assertReadable(loaded.vault)
   const { engine } = chooseEngine()
   const opened = unlock(engine, loaded, await readPassword(args))
   opened.vrk.fill(0)

@@ -63,6 +63,9 @@ function fromCommand(command: string): string {
     stdio: ['inherit', 'pipe', 'inherit'],
     maxBuffer: MAX,
   })
+  if ((run.error as NodeJS.ErrnoException | undefined)?.code === 'ENOBUFS') {
+    throw new CofferError('NO_PASSWORD', 'the password command prints too much for a password')
+  }
   if (run.error !== undefined) {
     throw new CofferError('NO_PASSWORD', `the password command cannot be run: ${reason(run.error)}`)
   }

@@ -12,7 +12,8 @@ interface Arguments extends PasswordSource {
 
 export async function restoreConfig(args: Arguments): Promise<number> {
   const replacement = findReplacement(args.vault, args.from ?? null)
-  restore(chooseEngine().engine, replacement, await readPassword(args))
+  const kept = restore(chooseEngine().engine, replacement, await readPassword(args))
   say(`The config of ${replacement.vault} is now the one from ${replacement.file}.`)
+  if (kept !== null) say(`The one that was there before is kept as ${kept}.`)
   return 0
 }

@@ -4,7 +4,7 @@ import { askStatus } from '../agent/running.js'
 import type { DriveStatus } from '../agent/protocol.js'
 import { clearStale } from '../agent/stale.js'
 import { runningDrives, type RunningDrive } from '../store/registry.js'
-import { amount, bold, duration, json as printJson, out, say } from './ui.js'
+import { amount, bold, count, duration, json as printJson, out, say, shown } from './ui.js'
 
 interface Arguments {
   json: boolean
@@ -43,20 +43,18 @@ export async function status({ json }: Arguments): Promise<number> {
 
 function show(drive: RunningDrive, state: DriveStatus | string): void {
   const age = (Date.now() - Date.parse(drive.since)) / 1000
-  out(bold(drive.mountpoint))
-  out(`  vault:     ${drive.vault}`)
+  out(bold(shown(drive.mountpoint)))
+  out(`  vault:     ${shown(drive.vault)}`)
   out(`  since:     ${drive.since} (${duration(age)})`)
   out(`  process:   ${String(drive.pid)}`)
   if (typeof state === 'string') {
-    out(`  warning:   ${state}`)
+    out(`  warning:   ${shown(state)}`)
   } else {
     out(`  read:      ${amount(state.bytesRead)}`)
     out(`  written:   ${amount(state.bytesWritten)}`)
-    out(
-      `  open:      ${state.openFiles === null ? 'not known' : `${String(state.openFiles)} files`}`,
-    )
+    out(`  open:      ${state.openFiles === null ? 'not known' : count(state.openFiles, 'file')}`)
     out(`  engine:    ${state.engine}${state.readOnly ? ', read-only' : ''}`)
-    for (const warning of state.warnings) out(`  warning:   ${warning}`)
+    for (const warning of state.warnings) out(`  warning:   ${shown(warning)}`)
   }
-  out(`  log:       ${drive.log}`)
+  out(`  log:       ${shown(drive.log)}`)
 }

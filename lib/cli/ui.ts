@@ -3,11 +3,14 @@
 //   progress, advice and errors, goes to standard error.
 // - a line is a plain sentence. No colours but bold and dim, and those only on a terminal without
 //   NO_COLOR; nothing is said by colour alone.
-// - names from a vault are shown with control characters replaced, on a terminal; in a pipe as they are.
+// - control characters, which a name may hold, are replaced: in talk always, in data where it goes to a
+//   terminal and not into a pipe.
 // - an error is one line "coffer: what happened", then at most one line "hint: what to do".
 
 import { writeSync } from 'node:fs'
+import { getSystemErrorMap } from 'node:util'
 import { CofferError } from '../errors.js'
+export { quoted } from '../agent/shell-word.js'
 import { reason } from '../store/state-folder.js'
 
 export const outIsTerminal = process.stdout.isTTY
@@ -21,7 +24,10 @@ const styled =
 export const bold = (text: string): string => (styled ? `\u001b[1m${text}\u001b[22m` : text)
 export const dim = (text: string): string => (styled ? `\u001b[2m${text}\u001b[22m` : text)
 
-/** Synchronous, so that nothing is lost when the process ends. A reader that went away is no error. */
+/**
+ * Synchronous, so that nothing is lost when the process ends. A reader that went away is no error, and
+ * talk that cannot be written is lost.
+ */
 function put(fd: number, text: string): void {
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length;) {
@@ -30,7 +36,7 @@ function put(fd: number, text: string): void {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'EAGAIN') Atomics.wait(PAUSE, 0, 0, 5)
-      else if (code === 'EPIPE') return
+      else if (code === 'EPIPE' || fd === 2) return
       else throw error
     }
   }
@@ -44,7 +50,7 @@ export function out(line: string): void {
 
 /** Talk. */
 export function say(line: string): void {
-  put(2, `${line}\n`)
+  put(2, `${harmless(line)}\n`)
 }
 
 /** Talk without the end of the line, for questions and progress. */
@@ -53,21 +59,31 @@ export function ask(text: string): void {
 }
 
 export function warn(line: string): void {
-  put(2, `warning: ${line}\n`)
+  say(`warning: ${line}`)
 }
 
 export const json = (value: unknown): void => {
   out(JSON.stringify(value))
 }
 
-/** A name for people. */
+/** Without what a terminal would take for a command, but with `bold` and `dim`. */
+const harmless = (line: string): string => line.replace(/(?!\u001b\[(?:1|22?)m)\p{Cc}/gu, '?')
+
+/** A name for people, in data. */
 export const shown = (name: string): string =>
   outIsTerminal ? name.replace(/\p{Cc}/gu, '?') : name
+
+/** What happened, in words: system calls and errno names mean little to most people. */
+export function told(error: unknown): string {
+  if (!(error instanceof CofferError)) return reason(error)
+  const errno = /^\w+: E[A-Z0-9]+ \(errno (\d+)\)$/.exec(error.message)?.[1]
+  return getSystemErrorMap().get(-Number(errno ?? 0))?.[1] ?? error.message
+}
 
 /** Prints an error and returns the exit code. `log` is where more is to be found, if anywhere. */
 export function fail(error: unknown, log: string | null = null): number {
   if (error instanceof CofferError) {
-    say(`coffer: ${error.message}`)
+    say(`coffer: ${told(error)}`)
     if (error.hint !== '') say(`hint: ${error.hint}`)
     return error.exitCode
   }
@@ -78,14 +94,15 @@ export function fail(error: unknown, log: string | null = null): number {
   }
   const what = error instanceof Error ? error.message : String(error)
   say(`coffer: something went wrong that should not: ${what.split('\n', 1)[0] ?? ''}`)
-  if (process.env.COFFER_DEBUG !== undefined && error instanceof Error) say(error.stack ?? '')
+  if (process.env.COFFER_DEBUG !== undefined && error instanceof Error)
+    for (const line of (error.stack ?? '').split('\n')) say(line)
   say(log === null ? 'hint: COFFER_DEBUG=1 shows where' : `hint: the log is ${log}`)
   return 1
 }
 
-/** A path as a shell takes it. */
-export const quoted = (path: string): string =>
-  /^[\w@%+=:,./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+/** 1 file, 2 files */
+export const count = (n: number, one: string, many = `${one}s`): string =>
+  `${String(n)} ${n === 1 ? one : many}`
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 

@@ -30,7 +30,8 @@ export async function unmount({ target, all, force }: Arguments): Promise<number
     return 0
   }
   let exit = 0
-  const drives = runningDrives()
+  // newest first: a vault may lie in a drive that was there before
+  const drives = runningDrives().reverse()
   if (drives.length === 0) say('No drive is mounted.')
   for (const drive of drives) {
     try {

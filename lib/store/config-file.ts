@@ -8,6 +8,7 @@ import {
   constants,
   existsSync,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   readSync,
@@ -63,13 +64,19 @@ export function readVaultConfig(vault: string): Buffer {
   if (!stats.isDirectory()) throw new CofferError('NOT_A_VAULT', `${vault} is not a folder`)
   const bytes = readConfig(join(vault, CONFIG_NAME))
   if (bytes !== null) return bytes
-  if (existsSync(join(vault, BACKUP_NAME)) || existsSync(join(vault, DATA_NAME))) {
+  if (hasBackup(vault) || existsSync(join(vault, DATA_NAME))) {
     throw new CofferError('CONFIG_DAMAGED', `the config of this vault, ${CONFIG_NAME}, is missing`)
   }
   throw new CofferError('NOT_A_VAULT', `${vault} is not a coffer vault`, {
     hint: `coffer create makes one; a vault has a file ${CONFIG_NAME} in it`,
   })
 }
+
+/** Something of that name is there, whatever it is. */
+export const hasConfigFile = (vault: string): boolean =>
+  lstatSync(join(vault, CONFIG_NAME), { throwIfNoEntry: false }) !== undefined
+
+export const hasBackup = (vault: string): boolean => existsSync(join(vault, BACKUP_NAME))
 
 /** Configs in the folder besides `vault.coffer`: the backup and what sync clients made of conflicts. */
 export function otherConfigs(vault: string): string[] {
@@ -107,6 +114,19 @@ function changed(vault: string, error: unknown): CofferError {
   return new CofferError(known, `the config in ${vault} cannot be replaced: ${reason(error)}`, {
     hint: 'nothing was changed',
   })
+}
+
+/** Throws EACCES where this user may not look into the data directory. */
+export function assertReadable(vault: string): void {
+  const data = join(vault, DATA_NAME)
+  try {
+    accessSync(data, constants.R_OK | constants.X_OK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') return
+    throw new CofferError('EACCES', `you may not read the folder ${data}`, {
+      hint: `if it is yours: chmod u+rwx ${data}`,
+    })
+  }
 }
 
 /** True where this user, or anybody, may not write into the folder. */

@@ -4,6 +4,7 @@ import { closeSync, openSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../errors.js'
 import { temporaryName } from './durable.js'
+import { privateFolder, reason, unusable } from './state-folder.js'
 
 /** statfs(2) magic numbers of file systems that people keep cloud folders on */
 const FILE_SYSTEMS: Record<number, string> = {
@@ -41,4 +42,14 @@ export function tryWriting(folder: string): void {
   const file = join(folder, temporaryName())
   closeSync(openSync(file, 'wx', 0o600))
   rmSync(file)
+}
+
+/** A private folder, made where it is missing, in which files can be made; otherwise STATE. */
+export function usableFolder(folder: string): void {
+  privateFolder(folder)
+  try {
+    tryWriting(folder)
+  } catch (error) {
+    throw unusable(folder, reason(error))
+  }
 }

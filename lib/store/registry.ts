@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { CofferError } from '../errors.js'
 import { createFile, replaceFile, temporaryName } from './durable.js'
 import { privateFolder, runtimeFolder } from './state-folder.js'
 
@@ -28,9 +29,15 @@ export interface RunningDrive {
 
 const entryFile = (vaultId: string): string => join(runtimeFolder(), `${vaultId}.json`)
 
-/** Unix socket paths are limited to 107 bytes, so this one is short. */
-export const socketPath = (vaultId: string, pid: number): string =>
-  join(privateFolder(runtimeFolder()), `${vaultId.slice(0, 8)}-${String(pid)}`)
+/** What fits into a Unix socket's address; so the name is short. */
+const SOCKET_PATH_MAX = 107
+
+export function socketPath(vaultId: string, pid: number): string {
+  const folder = privateFolder(runtimeFolder())
+  const path = join(folder, `${vaultId.slice(0, 8)}-${String(pid)}`)
+  if (Buffer.byteLength(path) <= SOCKET_PATH_MAX) return path
+  throw new CofferError('STATE', `the path of the runtime folder ${folder} is too long`)
+}
 
 const encode = (drive: RunningDrive): Uint8Array =>
   Buffer.from(`${JSON.stringify(drive, null, 1)}\n`)

@@ -17,7 +17,7 @@ import {
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
-import { CHEAP, says, until, World } from './coffer.js'
+import { CHEAP, PASSWORD, PROGRAM, says, until, World } from './coffer.js'
 
 t.setTimeout(240_000)
 
@@ -166,6 +166,84 @@ t.test('damage: the rest is copied, the damaged file is named and not made', asy
     { path: '/bad' },
   )
   t.match(events.at(-1), { event: 'end', failures: 1, files: 1 })
+})
+
+const SCREEN_CLEARED = '\u001b[2J\nsecond line'
+
+t.test('names that a terminal would obey', async (t) => {
+  if (!needs(t, 'linux', 'fuse')) return
+  const world = new World(t)
+  world.create()
+  world.mount()
+  writeFileSync(join(world.mountpoint, SCREEN_CLEARED), BIG)
+  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
+  const data = join(world.vault, 'data')
+  for (const name of readdirSync(data)) {
+    const bytes = readFileSync(join(data, name))
+    bytes[2_000_000] = (bytes[2_000_000] ?? 0) ^ 1
+    if (bytes.length > BIG.length) writeFileSync(join(data, name), bytes)
+  }
+  const get = world.run(['get', world.vault, '/', 'out'])
+  t.equal(get.code, 26)
+  t.match(get.err, /^not copied: \/\?\[2J\?second line: /m)
+  t.match(get.err, /^warning: .*\(.*\?\[2J\?second line\)$/m)
+  t.notMatch(get.err, /\u001b/)
+  t.equal(world.run(['ls', world.vault]).out, `${SCREEN_CLEARED}\n`, 'data in a pipe is as it is')
+  world.mount()
+  t.throws(() => readFileSync(join(world.mountpoint, SCREEN_CLEARED)))
+  if (spawnSync('script', ['--version']).status === 0) {
+    const status = `'${process.execPath}' '${PROGRAM}' status`
+    const { env } = world
+    const { stdout } = spawnSync('script', ['-qec', status, '/dev/null'], { env, encoding: 'utf8' })
+    t.match(stdout, /warning: +damaged: .*\?\[2J\?second line/)
+    t.notMatch(stdout, /\u001b\[2J/)
+  }
+  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
+})
+
+t.test('output that cannot be written is not damage', async (t) => {
+  if (!needs(t, 'linux', 'fuse')) return
+  const world = filled(t)
+  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
+  for (const option of ['--long', '--json']) {
+    const command = `"$@" >/dev/full`
+    const args = ['-c', command, 'sh', process.execPath, PROGRAM, 'ls', world.vault, option]
+    const { env } = world
+    const ls = spawnSync('sh', args, { env, input: PASSWORD, encoding: 'utf8' })
+    t.equal(ls.status, 1)
+    t.match(ls.stderr, /^coffer: no space left on device[^\n]*\n$/)
+  }
+})
+
+t.test('what the system refuses is not damage either', async (t) => {
+  if (!needs(t, 'linux', 'root', 'fuse', 'setpriv')) return
+  const world = new World(t)
+  world.create()
+  world.mount()
+  writeFileSync(join(world.mountpoint, 'bad'), 'b')
+  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
+  const data = join(world.vault, 'data')
+  for (const name of readdirSync(data)) chmodSync(join(data, name), 0)
+  spawnSync('chown', ['-R', '65534:65534', world.folder])
+  const user = ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, PROGRAM]
+  const run = (...args: string[]) =>
+    spawnSync('setpriv', [...user, ...args], {
+      cwd: world.folder,
+      env: world.env,
+      input: PASSWORD,
+      encoding: 'utf8',
+    })
+  const get = run('get', world.vault, '/', 'out')
+  t.equal(get.status, 1)
+  t.match(get.stderr, /^not copied: \/bad: permission denied$/m)
+  t.match(get.stderr, /^coffer: one entry could not be copied; everything else was$/m)
+  chmodSync(data, 0)
+  for (const command of [['ls'], ['get', '/', 'other']]) {
+    const [name = '', ...rest] = command
+    const { status, stderr } = run(name, world.vault, ...rest)
+    t.equal(status, 1)
+    t.match(stderr, /^coffer: you may not read the folder .*data\nhint: [^\n]*\n$/)
+  }
 })
 
 t.test('stopped by Ctrl-C: says so, and leaves no half file', async (t) => {

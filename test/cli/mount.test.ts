@@ -69,7 +69,7 @@ t.test('mount, use, status, unmount, mount again', async (t) => {
   })
   t.match(
     world.run(['status']).out,
-    /drive\n +vault: +.*vault\n[^]*open: +1 files\n +engine: +openssl\n +log: +.*log\n/,
+    /drive\n +vault: +.*vault\n[^]*open: +1 file\n +engine: +openssl\n +log: +.*log\n/,
   )
   closeSync(fd)
   t.match(world.run(['info', world.vault]).out, new RegExp(`mounted at: +${world.mountpoint}`))
@@ -154,6 +154,24 @@ t.test('the same vault twice, and another on the same mountpoint', async (t) => 
   t.equal(world.run(['unmount', '--all']).code, 0)
   t.same(mountsBelow(world.folder), [])
   t.same(readdirSync(world.runtime), [])
+})
+
+t.test('a vault in a drive: unmount --all begins with the newest', async (t) => {
+  if (!needs(t, 'linux', 'fuse')) return
+  const world = new World(t)
+  world.create()
+  world.mount()
+  const inner = join(world.mountpoint, 'inner')
+  t.equal(world.run(['create', inner, ...CHEAP]).code, 0)
+  const place = join(world.folder, "it's here")
+  mkdirSync(place)
+  t.equal(world.run(['mount', inner, place]).code, 0)
+  const again = world.run(['mount', inner, place])
+  says(t, again, 18, /hint: .* coffer unmount '\/.*\/it'\\''s here'\n$/)
+  const { code, err } = world.run(['unmount', '--all'])
+  t.equal(code, 0, err)
+  t.match(err, /it's here is locked[^]*drive is locked/)
+  t.same(mountsBelow(world.folder), [])
 })
 
 t.test('two mounts of one vault at the same moment: one wins, the other says so', async (t) => {

@@ -1,6 +1,9 @@
 // Usage errors, help, and that docs/CLI.md tells the truth.
 
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { CofferError, type ErrorCode } from '../../lib/errors.js'
 import { says, World } from './coffer.js'
@@ -24,6 +27,11 @@ const USAGE: [args: string[], said: RegExp][] = [
   [['mount', 'a', 'b', '--idle', '0'], /--idle 0 is not a time/],
   [['unmount'], /name the mountpoint or the vault/],
   [['unmount', 'a', '--all'], /not both/],
+  [['unmount', ''], /the target is an empty text/],
+  [['ls', ''], /the vault is an empty text/],
+  [['get', 'a', '', 'b'], /the path is an empty text/],
+  [['create', 'a', '--passfile', ''], /the passfile is an empty text/],
+  [['create', '--', '--json', 'b'], /no such command, option or argument: b/],
 ]
 
 for (const [args, said] of USAGE) {
@@ -31,6 +39,28 @@ for (const [args, said] of USAGE) {
     says(t, new World(t).run(args), 2, said)
   })
 }
+
+t.test('after -- there are no options', async (t) => {
+  const world = new World(t)
+  world.create()
+  renameSync(world.vault, join(world.folder, '--all'))
+  const info = world.run(['info', '--json', '--', '--all'])
+  t.equal(info.code, 0, info.err)
+  t.equal((JSON.parse(info.out) as { copies: number }).copies, 1)
+  t.match(world.run(['info', '--', '--all']).out, /copies kept: +1 config on this machine\n/)
+})
+
+t.test('a copy that is not built says so', async (t) => {
+  const world = new World(t)
+  const bin = join(world.folder, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(world.folder, 'package.json'), '{"type":"module"}')
+  const source = fileURLToPath(new URL('../../../bin/coffer.js', import.meta.url))
+  copyFileSync(source, join(bin, 'coffer.js'))
+  const run = spawnSync(process.execPath, [join(bin, 'coffer.js'), 'status'], { encoding: 'utf8' })
+  t.equal(run.status, 1)
+  t.match(run.stderr, /^coffer: this copy is not built[^\n]*\nhint: run npm [^\n]*\n$/)
+})
 
 t.test('help and version go to standard output', async (t) => {
   const world = new World(t)

@@ -71,6 +71,7 @@ t.test('passwords that are none', async (t) => {
   says(t, create('', '--passfile', join(world.folder, 'none')), 23, /cannot be read: no such file/)
   says(t, create('', '--passcommand', 'exit 3'), 23, /ended with exit code 3/)
   says(t, create('', '--passcommand', 'true'), 22, /is empty/)
+  says(t, create('', '--passcommand', 'yes 2>/dev/null'), 23, /prints too much for a password/)
   says(t, create('', '--passcommand', 'printf "\\377\\n"'), 23, /is not UTF-8/)
   t.notOk(existsSync(world.vault), 'nothing was made')
 })

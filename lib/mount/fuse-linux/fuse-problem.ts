@@ -1,7 +1,7 @@
 // What is missing before a drive can be mounted, in words that say what to do. `coffer doctor` and
 // `coffer mount` ask the same.
 
-import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { CofferError } from '../../errors.js'
 import { FUSE_DEVICE } from '../../native/fuse-device.js'
@@ -22,29 +22,37 @@ export function fuseProblem(): CofferError | null {
   if (process.arch === 'arm' || process.arch === 'ia32') {
     return problem('mounting needs a 64-bit system', 'use coffer get and put')
   }
-  if (!existsSync(FUSE_DEVICE)) {
-    return problem(
-      `${FUSE_DEVICE} does not exist`,
-      'load the module: modprobe fuse; start a container with --device /dev/fuse --cap-add SYS_ADMIN',
-    )
-  }
-  return isRoot() ? deviceProblem() : fusermountProblem()
+  const device = deviceProblem()
+  if (device !== null || isRoot() || fusermount() !== null) return device
+  return problem('the program fusermount3 is not installed', INSTALL)
 }
 
+const CONTAINER = 'start a container with --device /dev/fuse --cap-add SYS_ADMIN'
+/** FUSE's device number as stat(2) gives it, 10:229 */
+const FUSE_RDEV = (10 << 8) | 229
+
+/** fusermount3 opens the device with the rights of its user, so what we may is what it may. */
 function deviceProblem(): CofferError | null {
   try {
+    const stats = statSync(FUSE_DEVICE, { throwIfNoEntry: false })
+    if (stats === undefined) {
+      const hint = `load the module: modprobe fuse; ${CONTAINER}`
+      return problem(`${FUSE_DEVICE} does not exist`, hint)
+    }
+    if (!stats.isCharacterDevice() || stats.rdev !== FUSE_RDEV) {
+      const hint = `remove it and make the device: mknod -m 666 ${FUSE_DEVICE} c 10 229; ${CONTAINER}`
+      return problem(`${FUSE_DEVICE} is not the device of FUSE`, hint)
+    }
     closeSync(openSync(FUSE_DEVICE, 'r+'))
     return null
   } catch (error) {
-    return problem(
-      `${FUSE_DEVICE} cannot be opened: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
-      'start a container with --device /dev/fuse --cap-add SYS_ADMIN',
-    )
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EACCES' && !isRoot()) {
+      const hint = `let its users open it, as root: chmod 666 ${FUSE_DEVICE}`
+      return problem(`you may not open ${FUSE_DEVICE}`, hint)
+    }
+    return problem(`${FUSE_DEVICE} cannot be opened: ${code ?? String(error)}`, CONTAINER)
   }
-}
-
-function fusermountProblem(): CofferError | null {
-  return fusermount() === null ? problem('the program fusermount3 is not installed', INSTALL) : null
 }
 
 const problem = (message: string, hint: string): CofferError =>
