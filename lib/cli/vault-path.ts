@@ -1,30 +1,13 @@
 // Paths inside a vault as people type them, and walking there without a mount.
 
 import { CofferError } from '../errors.js'
-import type { Attributes, Entry, Filesystem } from '../fs/filesystem.js'
+import { emptyAttributes, emptyEntry, type Attributes, type Filesystem } from '../fs/filesystem.js'
 
 export const ROOT = 1
 export const S_IFMT = 0o170000
 export const S_IFDIR = 0o040000
 export const S_IFREG = 0o100000
 export const S_IFLNK = 0o120000
-
-export const emptyAttributes = (): Attributes => ({
-  ino: 0,
-  size: 0,
-  blocks: 0,
-  mode: 0,
-  nlink: 0,
-  uid: 0,
-  gid: 0,
-  rdev: 0,
-  atimeSec: 0,
-  atimeNsec: 0,
-  mtimeSec: 0,
-  mtimeNsec: 0,
-  ctimeSec: 0,
-  ctimeNsec: 0,
-})
 
 export interface Node {
   nodeid: number
@@ -42,7 +25,7 @@ export function components(path: string): string[] {
 
 /** null where there is no such entry. The caller forgets the node. */
 export function lookup(fs: Filesystem, parent: number, name: string): Node | null {
-  const out: Entry = { nodeid: 0, generation: 0, attributes: emptyAttributes() }
+  const out = emptyEntry()
   if (!fs.lookup(parent, name, out)) return null
   return { nodeid: out.nodeid, attributes: out.attributes }
 }

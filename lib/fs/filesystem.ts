@@ -36,6 +36,31 @@ export interface Entry {
   attributes: Attributes
 }
 
+/** All zero, to be filled in. */
+export const emptyAttributes = (): Attributes => ({
+  ino: 0,
+  size: 0,
+  blocks: 0,
+  mode: 0,
+  nlink: 0,
+  uid: 0,
+  gid: 0,
+  rdev: 0,
+  atimeSec: 0,
+  atimeNsec: 0,
+  mtimeSec: 0,
+  mtimeNsec: 0,
+  ctimeSec: 0,
+  ctimeNsec: 0,
+  unsettled: false,
+})
+
+export const emptyEntry = (): Entry => ({
+  nodeid: 0,
+  generation: 0,
+  attributes: emptyAttributes(),
+})
+
 /** Whoever made the request. */
 export interface Caller {
   uid: number

@@ -10,7 +10,13 @@ import { CofferError, type ErrorCode } from '../../lib/errors.js'
 import type { VaultBody } from '../../lib/format/config-body.js'
 import type { LogEvent } from '../../lib/fs/context.js'
 import { Drive } from '../../lib/fs/drive.js'
-import type { Attributes, AttributeChanges, Entry } from '../../lib/fs/filesystem.js'
+import {
+  emptyAttributes,
+  emptyEntry,
+  type Attributes,
+  type AttributeChanges,
+  type Entry,
+} from '../../lib/fs/filesystem.js'
 import { readTree, type OracleNode, type VaultKeys } from '../oracle/vault.js'
 
 const { O_RDONLY, O_RDWR, S_IFMT, S_IFDIR, S_IFLNK, S_IFREG } = constants
@@ -108,24 +114,6 @@ export const descriptorsBelow = (folder: string, readlink: (path: string) => str
       return false
     }
   }).length
-
-export const emptyAttributes = (): Attributes => ({
-  ino: 0,
-  size: 0,
-  blocks: 0,
-  mode: 0,
-  nlink: 0,
-  uid: 0,
-  gid: 0,
-  rdev: 0,
-  atimeSec: 0,
-  atimeNsec: 0,
-  mtimeSec: 0,
-  mtimeNsec: 0,
-  ctimeSec: 0,
-  ctimeNsec: 0,
-})
-const emptyEntry = (): Entry => ({ nodeid: 0, generation: 0, attributes: emptyAttributes() })
 
 export type Shown = 'directory' | 'file' | 'symlink' | 'special'
 

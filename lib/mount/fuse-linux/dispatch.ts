@@ -4,16 +4,9 @@
 
 import { constants } from 'node:os'
 import { CofferError, errnoOf } from '../../errors.js'
-import type { Filesystem } from '../../fs/filesystem.js'
+import { emptyAttributes, emptyEntry, type Filesystem } from '../../fs/filesystem.js'
 import * as directories from './directory-requests.js'
-import {
-  emptyAttributes,
-  emptyEntry,
-  emptyStatfs,
-  NO_REPLY,
-  type Exchange,
-  type Handler,
-} from './exchange.js'
+import { emptyStatfs, NO_REPLY, type Exchange, type Handler } from './exchange.js'
 import * as files from './file-requests.js'
 import { init } from './init.js'
 import * as inodes from './inode-requests.js'

@@ -19,30 +19,6 @@ export type Handler = (exchange: Exchange) => number
 
 export const NO_REPLY = -1
 
-export const emptyAttributes = (): Attributes => ({
-  ino: 0,
-  size: 0,
-  blocks: 0,
-  mode: 0,
-  nlink: 0,
-  uid: 0,
-  gid: 0,
-  rdev: 0,
-  atimeSec: 0,
-  atimeNsec: 0,
-  mtimeSec: 0,
-  mtimeNsec: 0,
-  ctimeSec: 0,
-  ctimeNsec: 0,
-  unsettled: false,
-})
-
-export const emptyEntry = (): Entry => ({
-  nodeid: 0,
-  generation: 0,
-  attributes: emptyAttributes(),
-})
-
 export const emptyStatfs = (): Statfs => ({
   blockSize: 0,
   blocks: 0,
