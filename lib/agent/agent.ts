@@ -96,6 +96,8 @@ export class Agent {
       update(this.#drive)
       this.#link.serve(this.#session.deviceFd)
       await Promise.race([waitUsable(mountpoint), this.#endedEarly()])
+      // whoever finds the socket may send a signal just as well
+      this.#watchSignals()
       this.#server = await serveControl(this.#drive.socket, (request) => this.#control(request))
     } catch (error) {
       this.#log.write(`error start: ${error instanceof Error ? error.message : String(error)}`)
@@ -103,7 +105,6 @@ export class Agent {
       throw error
     }
     this.#log.write(`info mounted: pid ${String(process.pid)}${readOnly ? ', read-only' : ''}`)
-    this.#watchSignals()
     this.#watchIdleness()
   }
 
