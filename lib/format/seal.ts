@@ -8,7 +8,6 @@ import {
   KIND_DIRECTORY,
   KIND_SPECIAL,
   NAME_MAX,
-  NONCE_SIZE,
   SEAL_SIZE,
   SLOT_SIZE,
   slotOffset,
@@ -251,6 +250,3 @@ export function previousTag(
   acc.mac(prevInput.subarray(0, 24 + bytes.length), tag, 0)
   return tag
 }
-
-/** Where the caller puts a nonce into `record` before `sealInto`. */
-export const SEAL_NONCE_SIZE = NONCE_SIZE

@@ -7,12 +7,12 @@ import type { ObjectExtension } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF, permissions } from './attributes.js'
 import { commit } from './commit.js'
-import { newMeta } from './directory.js'
+import { newMeta, type Place } from './directory.js'
 import { FileBody } from './file-body.js'
 import type { Caller } from './filesystem.js'
 import type { Inode } from './inode.js'
 import { backingMode } from './mode.js'
-import { SealedObject, ZERO16 } from './sealed-object.js'
+import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import { temporaryName, writeSidecar, writeSmall } from './small-files.js'
 import type { Tree } from './tree.js'
 
@@ -66,11 +66,13 @@ function createBody(
   const dirfd = tree.descriptor(parent)
   let fd = backing.createUnnamed(dirfd, bits)
   const unnamed = fd >= 0
-  const directory = tree.directory(parent)
-  const encoded = tree.encode(directory.first, name)
+  const { first } = tree.directory(parent)
+  let base = ''
   if (!unnamed) {
+    const encoded = tree.encode(first, name)
+    base = encoded.base
     writeSidecar(tree, dirfd, encoded)
-    fd = backing.createNew(dirfd, encoded.base + extension, bits)
+    fd = backing.createNew(dirfd, base + extension, bits)
   }
   let inode: Inode | null = null
   try {
@@ -79,7 +81,7 @@ function createBody(
     backing.statFd(fd, stat)
     inode = unnamed
       ? tree.addPending(parent, name, extension, stat.ino)
-      : tree.adopt(parent, name, encoded.base, extension, directory.first.dirId, stat)
+      : tree.adopt(parent, name, base, extension, first.dirId, stat)
     inode.body = FileBody.create(tree.ctx, KIND_OF[extension], fd, mode & 0o7777)
     return inode
   } catch (error) {
@@ -122,6 +124,20 @@ export function symlink(
   }
 }
 
+/** The first seal of an object that is a header alone. */
+function firstSeal(
+  tree: Tree,
+  place: Place,
+  mode: number,
+  acc: Uint8Array,
+  rdev: number,
+): Unsequenced {
+  const now = tree.ctx.clock()
+  const mtime = { mtimeSec: Math.floor(now / 1000), mtimeNsec: (now % 1000) * 1_000_000 }
+  const noChunks = { length: 0, chunkWrites: 0, absent: 0 }
+  return { ...place, ...mtime, ...noChunks, mode, acc, rdev, prevTag: ZERO16 }
+}
+
 export function mkdir(
   tree: Tree,
   parent: Inode,
@@ -129,7 +145,7 @@ export function mkdir(
   mode: number,
   caller: Caller,
 ): Inode {
-  const { backing, clock } = tree.ctx
+  const { backing } = tree.ctx
   assertFree(tree, parent, name)
   const owner = ownership(tree, parent, caller)
   const bits = (mode & 0o1777 & ~caller.umask) | (owner.setgid ? S_ISGID : 0)
@@ -138,25 +154,12 @@ export function mkdir(
   const dirfd = tree.descriptor(parent)
   const temporary = temporaryName(tree)
   const { object, dirId, file } = newMeta(tree.ctx)
-  const now = clock()
   backing.mkdir(dirfd, temporary, 0o700)
   let made = -1
   try {
     made = backing.openDirectory(dirfd, temporary)
     object.commit(
-      {
-        length: 0,
-        acc: dirId,
-        parentDirId: directory.first.dirId,
-        mtimeSec: Math.floor(now / 1000),
-        mtimeNsec: (now % 1000) * 1_000_000,
-        mode: S_IFDIR | bits,
-        rdev: 0,
-        name,
-        chunkWrites: 0,
-        absent: 0,
-        prevTag: ZERO16,
-      },
+      firstSeal(tree, { parentDirId: directory.first.dirId, name }, S_IFDIR | bits, dirId, 0),
       0,
       (bytes) => {
         writeSmall(tree, made, file, bytes)
@@ -202,32 +205,19 @@ export function mknod(
   rdev: number,
   caller: Caller,
 ): Inode {
-  const { backing, clock } = tree.ctx
+  const { backing } = tree.ctx
   assertFree(tree, parent, name)
   const owner = ownership(tree, parent, caller)
   const directory = tree.directory(parent)
   const encoded = tree.encode(directory.first, name)
   const dirfd = tree.descriptor(parent)
   const object = SealedObject.create(tree.ctx, KIND_SPECIAL)
-  const now = clock()
   const bits = mode & ~caller.umask
   const temporary = temporaryName(tree)
   const fd = backing.createNew(dirfd, temporary, 0o600)
   try {
     object.commit(
-      {
-        length: 0,
-        acc: ZERO16,
-        parentDirId: directory.first.dirId,
-        mtimeSec: Math.floor(now / 1000),
-        mtimeNsec: (now % 1000) * 1_000_000,
-        mode: bits,
-        rdev,
-        name,
-        chunkWrites: 0,
-        absent: 0,
-        prevTag: ZERO16,
-      },
+      firstSeal(tree, { parentDirId: directory.first.dirId, name }, bits, ZERO16, rdev),
       0,
       (bytes, offset) => {
         backing.write(fd, bytes, 0, bytes.length, offset)
