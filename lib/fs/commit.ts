@@ -15,24 +15,33 @@ const stat = emptyStat()
 
 /** Seals an open file whose content or mode differs from its seal; a new one gets its name. */
 export function commit(tree: Tree, inode: Inode, durable = false): void {
+  stage(tree, inode, durable)
+  tree.ctx.journal?.flush()
+}
+
+/** The same up to the journal's next flush, which several files can share. */
+export function stage(tree: Tree, inode: Inode, durable = false): void {
   if (inode.body === null) return
   if (!inode.pending && inode.parent !== null && !namesItsBlob(tree, inode, inode.body))
     rescue(tree, inode)
   const { body, parent } = inode
   tree.ctx.backing.statFd(body.fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
-  if (inode.pending && parent !== null) giveName(tree, inode, parent, mode, durable)
+  if (inode.pending && parent !== null) giveName(tree, inode, parent, mode)
   // a name that we have never seen may still lead to what we saw unlinked
-  else if (parent === null && stat.nlink === 0) return
-  else {
+  else if (parent === null && stat.nlink === 0) {
+    body.unprotect()
+    return
+  } else {
     const { place, above } = nameToSeal(tree, inode, body.object, stat.nlink)
     body.seqFloor = Math.max(body.seqFloor, above)
-    body.commit(place, mode, ZERO16, durable)
+    body.stage(place, mode, ZERO16, durable)
   }
+  if (!durable) inode.synced = false
   inode.closedAt = tree.ctx.clock()
 }
 
-function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number, durable: boolean): void {
+function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
   const { body } = inode
   if (body === null) return
   const { backing, clock } = tree.ctx
@@ -40,7 +49,9 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number, durable
   const dirfd = tree.descriptor(parent)
   for (let attempt = 0; attempt < 10; attempt++) {
     const encoded = tree.encode(directory.first, inode.name)
-    body.commit({ parentDirId: directory.first.dirId, name: inode.name }, mode, ZERO16, durable)
+    body.stage({ parentDirId: directory.first.dirId, name: inode.name }, mode, ZERO16, false)
+    // it has a seal already where an earlier attempt did not come to name it
+    tree.ctx.journal?.flush()
     writeSidecar(tree, dirfd, encoded)
     try {
       backing.nameUnnamed(body.fd, dirfd, encoded.base + inode.extension)
@@ -48,7 +59,6 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number, durable
       inode.base = encoded.base
       inode.dirId = directory.first.dirId
       inode.pending = false
-      if (durable) backing.sync(dirfd)
       return
     } catch (error) {
       if (!(error instanceof CofferError) || error.code !== 'EEXIST') throw error

@@ -7,8 +7,9 @@ import type { VaultBody } from '../format/config-body.js'
 import type { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
 import type { Backing } from '../store/backing.js'
-import type { RecordStore } from './record-store.js'
+import type { Journal } from './journal.js'
 import type { Clock, Nonces, Random } from './nonces.js'
+import type { Reservation } from './reservation.js'
 
 /** What the log is told. `blob` is the path in the vault folder, `path` the plain one. */
 export interface LogEvent {
@@ -36,11 +37,13 @@ export interface Context {
   readonly deviceId: Uint8Array
   readonly readOnly: boolean
   readonly log: Log
+  /** null where nothing is written */
+  journal: Journal | null
   readonly pool: ChunkPool
   /** how many directory descriptors may be kept open */
   readonly descriptors: number
   /** files that have taken blocks ahead of their growth, with their descriptors */
-  readonly ahead: Map<RecordStore, number>
+  readonly ahead: Map<Reservation, number>
   /** room for a run of records on their way to or from the backing file; nobody keeps it */
   readonly records: Uint8Array
 }

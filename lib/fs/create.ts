@@ -10,7 +10,7 @@ import { commit } from './commit.js'
 import { newMeta, type Place } from './directory.js'
 import { FileBody } from './file-body.js'
 import type { Caller } from './filesystem.js'
-import type { Inode } from './inode.js'
+import { blobPath, type Inode } from './inode.js'
 import { backingMode } from './mode.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import { temporaryName, writeSidecar, writeSmall } from './small-files.js'
@@ -19,6 +19,14 @@ import type { Tree } from './tree.js'
 const { S_IFDIR } = constants
 const S_ISGID = 0o2000
 const stat = emptyStat()
+
+/** Nothing of a new object has reached the disk yet. */
+function born(tree: Tree, inode: Inode): Inode {
+  inode.bornAt = tree.ctx.clock()
+  inode.synced = false
+  if (inode.body !== null) inode.body.path = () => blobPath(inode)
+  return inode
+}
 
 interface Ownership {
   uid: number
@@ -82,7 +90,8 @@ function createBody(
     inode = unnamed
       ? tree.addPending(parent, name, extension, stat.ino)
       : tree.adopt(parent, name, base, extension, first.dirId, stat)
-    inode.body = FileBody.create(tree.ctx, KIND_OF[extension], fd, mode & 0o7777)
+    inode.body = FileBody.create(tree.ctx, KIND_OF[extension], fd, stat.ino, mode & 0o7777)
+    born(tree, inode)
     return inode
   } catch (error) {
     if (inode !== null) tree.unlinked(inode)
@@ -158,7 +167,7 @@ export function mkdir(
   let made = -1
   try {
     made = backing.openDirectory(dirfd, temporary)
-    object.commit(
+    object.begin(
       firstSeal(tree, { parentDirId: directory.first.dirId, name }, S_IFDIR | bits, dirId, 0),
       0,
       (bytes) => {
@@ -170,7 +179,10 @@ export function mkdir(
     writeSidecar(tree, dirfd, encoded)
     backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfd`)
     backing.statFd(made, stat)
-    return tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat)
+    return born(
+      tree,
+      tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat),
+    )
   } catch (error) {
     if (made >= 0) removeQuietly(tree, made, dirfd, file, temporary)
     throw error
@@ -216,7 +228,7 @@ export function mknod(
   const temporary = temporaryName(tree)
   const fd = backing.createNew(dirfd, temporary, 0o600)
   try {
-    object.commit(
+    object.begin(
       firstSeal(tree, { parentDirId: directory.first.dirId, name }, bits, ZERO16, rdev),
       0,
       (bytes, offset) => {
@@ -228,7 +240,10 @@ export function mknod(
     writeSidecar(tree, dirfd, encoded)
     backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfs`)
     backing.statFd(fd, stat)
-    return tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat)
+    return born(
+      tree,
+      tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat),
+    )
   } catch (error) {
     if (backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
     throw error

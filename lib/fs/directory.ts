@@ -198,23 +198,25 @@ export interface MetaChange {
   leaving: Place | null
 }
 
-/** Seals a new state into every meta, each above its own sealSeq and `floor`. */
+/** Seals a new state into every meta, each above its own sealSeq and `floor`; `durable`: on the disk, too. */
 export function sealMetas(
   ctx: Context,
   dirfd: number,
   metas: readonly Meta[],
   change: MetaChange,
   floor: number,
+  durable = false,
 ): void {
   for (const meta of metas) {
     meta.seal = withMeta(ctx, dirfd, meta.file, true, (object, seal, fd) => {
       const { place, mode, leaving } = change
       const prevTag =
         leaving === null ? ZERO16 : previousTag(leaving.parentDirId, leaving.name, object.keys.acc)
-      object.commit({ ...seal, ...place, mode, prevTag }, floor, (bytes, offset) => {
-        ctx.backing.write(fd, bytes, 0, bytes.length, offset)
-      })
-      return object.seal ?? seal
+      const next = object.prepare({ ...seal, ...place, mode, prevTag }, floor)
+      // the other slot stays as it is, so that a torn one does no harm
+      ctx.backing.write(fd, next.record, 0, next.record.length, next.offset)
+      if (durable) ctx.backing.datasync(fd)
+      return next.seal
     })
   }
 }

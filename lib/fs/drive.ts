@@ -7,12 +7,13 @@ import type { Engine } from '../crypto/engine.js'
 import type { VaultBody } from '../format/config-body.js'
 import { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
-import { openBacking, emptyStat } from '../store/backing.js'
+import { openBacking, emptyStat, type Backing } from '../store/backing.js'
 import { VaultFolder } from '../store/vault-folder.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
 import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
 import { create, mkdir, mknod, symlink } from './create.js'
+import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
 import type {
   AttributeChanges,
@@ -26,6 +27,7 @@ import type {
 } from './filesystem.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
 import { link } from './link.js'
+import { openJournal } from './open-journal.js'
 import { list, type Listed } from './listing.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { openBody } from './open-body.js'
@@ -46,6 +48,10 @@ export interface DriveOptions {
   /** 16 bytes */
   deviceId: Uint8Array
   readOnly: boolean
+  /** private folder of this machine for the journal; needed wherever something is written */
+  journalFolder?: string
+  /** in place of the system's own calls */
+  backing?: Backing
   /** directory descriptors to keep open at most */
   descriptors?: number
   log: Log
@@ -86,7 +92,8 @@ export class Drive implements Filesystem {
 
   constructor(options: DriveOptions) {
     const { engine, vaultId, body, random, portable = false, clock = Date.now } = options
-    const backing = openBacking(portable)
+    const backing = options.backing ?? openBacking(portable)
+    const readOnly = options.readOnly || !backing.writable
     const layout = new Layout(body.chunkLog2)
     const ctx: Context = {
       engine,
@@ -99,8 +106,9 @@ export class Drive implements Filesystem {
       random,
       clock,
       deviceId: options.deviceId,
-      readOnly: options.readOnly || !backing.writable,
+      readOnly,
       log: options.log,
+      journal: null,
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),
@@ -109,6 +117,7 @@ export class Drive implements Filesystem {
     const folder = new VaultFolder(backing, options.vaultPath, clock)
     if (options.lock === true) folder.lock()
     this.#tree = new Tree(ctx, folder)
+    if (!readOnly) ctx.journal = openJournal(this.#tree, options.journalFolder)
     this.#files = new OpenFiles(this.#tree)
   }
 
@@ -301,8 +310,8 @@ export class Drive implements Filesystem {
   fallocate(fh: number, mode: number, offset: number, length: number): void {
     const inode = this.#files.inode(fh)
     this.#told(inode, () => {
-      this.#files.change(inode, (body) => {
-        fallocate(body, mode, offset, length)
+      for (const step of fallocate(mode, offset, length)) this.#files.change(inode, (body) => {
+        step(body)
       })
     })
   }
@@ -390,7 +399,7 @@ export class Drive implements Filesystem {
   fsyncdir(nodeid: number): void {
     const inode = this.#tree.inode(nodeid)
     for (const pending of [...(inode.directory?.pending.values() ?? [])]) this.#files.fsync(pending)
-    this.#tree.ctx.backing.sync(this.#tree.descriptor(inode))
+    syncDirectory(this.#tree, inode)
   }
 
   getxattr(nodeid: number, name: string): Uint8Array {
@@ -440,6 +449,7 @@ export class Drive implements Filesystem {
     if (!ctx.readOnly) {
       folder.assertPresent()
       ctx.backing.syncFileSystem(folder.rootFd)
+      ctx.journal?.synced()
     }
     if (first !== null) throw first as Error
   }
@@ -448,6 +458,7 @@ export class Drive implements Filesystem {
   close(): void {
     this.#files.close()
     this.#directories.clear()
+    this.#tree.ctx.journal?.close()
     this.#tree.ctx.keyring.wipe()
     this.#tree.close()
   }

@@ -6,6 +6,7 @@ import { OBJECT_EXTENSIONS } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { commit } from './commit.js'
 import { sealMetas } from './directory.js'
+import { makeReachable } from './durability.js'
 import { backingName, type Inode } from './inode.js'
 import { grantTicket, isDamage, nameAt, sealSeqOf, targetOf, type Target } from './target.js'
 import { removeTickets } from './ticket-files.js'
@@ -24,6 +25,7 @@ interface Mover {
 
 export function exchange(tree: Tree, a: Inode, b: Inode): void {
   for (const inode of [a, b]) if (inode.pending) commit(tree, inode)
+  for (const { parent } of [a, b]) if (parent !== null) makeReachable(tree, parent)
   const [here, there] = [ownName(tree, a), ownName(tree, b)]
   const movers: Mover[] = [
     { inode: a, from: here, to: there, ticket: '' },
@@ -46,6 +48,7 @@ export function exchange(tree: Tree, a: Inode, b: Inode): void {
   for (const { inode, to } of movers) {
     const { parent, name, base, dirId } = nameAt(to)
     tree.place(inode, parent, name, base, dirId)
+    inode.synced = false
   }
 }
 
@@ -66,7 +69,7 @@ function sealDirectory(
     leaving: leaving ? { parentDirId: from.id.dirId, name: from.name } : null,
     mode: metas[0]?.seal.mode ?? 0,
   }
-  sealMetas(tree.ctx, tree.descriptor(inode), metas, change, floor)
+  sealMetas(tree.ctx, tree.descriptor(inode), metas, change, floor, leaving)
 }
 
 /** A file takes a ticket at any age: a seal of one would raise what the other has to exceed. */

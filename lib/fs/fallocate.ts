@@ -8,21 +8,25 @@ const KEEP_SIZE = 1
 const PUNCH_HOLE = 2
 const ZERO_RANGE = 16
 
-export function fallocate(body: FileBody, mode: number, offset: number, length: number): void {
+type Step = (body: FileBody) => void
+
+/** What is to be done to the file, one after the other; the holes of a step are there after it. */
+export function fallocate(mode: number, offset: number, length: number): Step[] {
   const keepSize = (mode & KEEP_SIZE) !== 0
+  const allocate = (body: FileBody): void => {
+    body.allocate(offset, length, keepSize)
+  }
+  const punch = (body: FileBody): void => {
+    body.punch(offset, length)
+  }
   switch (mode & ~KEEP_SIZE) {
     case 0:
-      body.allocate(offset, length, keepSize)
-      return
+      return [allocate]
     case PUNCH_HOLE:
-      body.punch(offset, length)
-      return
+      return [punch]
     case ZERO_RANGE:
       // ENOSPC comes before anything is erased, and the range has blocks afterwards
-      body.allocate(offset, length, keepSize)
-      body.punch(offset, length)
-      body.allocate(offset, length, true)
-      return
+      return [allocate, punch, allocate]
     default:
       throw new CofferError('EOPNOTSUPP', 'a file can only be extended and erased in place')
   }

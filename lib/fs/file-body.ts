@@ -1,21 +1,26 @@
 // An open file (or symbolic link): plaintext in, plaintext out. One for each inode, whatever the
-// number of handles. Partly written chunks wait here as plaintext; whole ones go straight through.
-// FORMAT.md §4 to §6.
+// number of handles. Partly written chunks wait here as plaintext, and so do those that replace what
+// is under the seal on the disk; other whole ones go straight through. FORMAT.md §4 to §6.
 
 import { BugError, CofferError } from '../errors.js'
 import { HEADER_SIZE, SIZE_LIMIT, type Kind } from '../format/constants.js'
+import { ChunkCache, type CachedChunk } from './chunk-cache.js'
 import { RUN_RECORDS, type Context } from './context.js'
+import type { Journal, JournaledBlob } from './journal.js'
 import { RecordStore, type PlainRun } from './record-store.js'
-import { SealedObject, ZERO16 } from './sealed-object.js'
+import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import type { FileStat, FileTime } from '../store/backing.js'
 
-interface CachedChunk {
-  plain: Uint8Array
-  dirty: boolean
-}
-
-/** Plaintext chunks that may wait for one file before the full ones are stored. */
+/** Plaintext chunks that may wait for one file before those are stored that can be without a seal. */
 const DIRTY_CHUNKS_MAX = 64
+/** Plaintext bytes that may wait for one file before it is sealed. */
+const DIRTY_BYTES_MAX = 8 * 1024 * 1024
+/** Bytes that went straight to a blob before it is synced, so that a replay has not to read more. */
+const UNSETTLED_BYTES_MAX = 8 * 1024 * 1024 * 1024
+/** A new file younger than this has not reached the disk; a machine that stops loses it in any case. */
+const YOUNG_MS = 5000
+/** Journal that a staged record takes beyond its chunk, at most. */
+const STAGED_OVERHEAD = 64
 /** Plaintext bytes between two seals of a file that stays open, and the time. FORMAT.md §6. */
 const SEAL_EVERY_BYTES = 256 * 1024 * 1024
 export const SEAL_EVERY_MS = 5000
@@ -49,10 +54,14 @@ class ChunkRun implements PlainRun {
   }
 }
 
+const nothing = (): void => undefined
+const nothingStaged = new Uint8Array(0)
 const straight = new StraightRun()
 const chunked = new ChunkRun()
 
-export class FileBody {
+export class FileBody implements JournaledBlob {
+  readonly kind: Kind
+  readonly ino: number
   readonly object: SealedObject
   fd: number
   writable: boolean
@@ -71,32 +80,63 @@ export class FileBody {
   attributesChanged = false
   /** bytes beyond the sealed length that nobody vouches for: readable, never written over */
   unsealedTail = false
+  /** wall clock of its creation where no sync has been asked for since, otherwise 0 */
+  bornAt = 0
+  /** where the blob lies below the vault folder */
+  path: () => string = () => ''
   readonly #ctx: Context
   readonly #records: RecordStore
-  readonly #cache = new Map<number, CachedChunk>()
-  #dirtyChunks = 0
+  readonly #cache: ChunkCache
+  /** dirty chunks at which those are stored that can be */
+  #storeAt = DIRTY_CHUNKS_MAX
+  /** bytes of the journal that are promised to dirty chunks */
+  #promised = 0
   #unsealed = 0
+  #unsettled = 0
   #lastRead = -1
+  /** chunks that the next seal makes absent */
+  #erase = { first: 0, end: 0 }
+  /** the blob could not be brought to the state that the journal has */
+  #refused: unknown = null
 
   private constructor(
     ctx: Context,
     object: SealedObject,
     fd: number,
+    ino: number,
     writable: boolean,
     mode: number,
   ) {
     this.#ctx = ctx
+    this.kind = object.kind
     this.object = object
     this.fd = fd
+    this.ino = ino
     this.writable = writable
     this.mode = mode
     this.size = 0
-    this.#records = new RecordStore(ctx, object)
+    this.#cache = new ChunkCache(ctx.pool)
+    this.#records = new RecordStore(ctx, object, () => {
+      this.#journal.allowLonger(this, this.#precious)
+    })
+  }
+
+  get #journal(): Journal {
+    const { journal } = this.#ctx
+    if (journal === null) throw new BugError('a change without a journal')
+    return journal
+  }
+
+  /** Is there something that a stop of the machine must not take away? */
+  get #precious(): boolean {
+    const age = this.#ctx.clock() - this.bornAt
+    return this.bornAt === 0 || age < 0 || age >= YOUNG_MS
   }
 
   /** A new and empty object over the empty file `fd`, which it takes over. */
-  static create(ctx: Context, kind: Kind, fd: number, mode: number): FileBody {
-    const body = new FileBody(ctx, SealedObject.create(ctx, kind), fd, true, mode)
+  static create(ctx: Context, kind: Kind, fd: number, ino: number, mode: number): FileBody {
+    const body = new FileBody(ctx, SealedObject.create(ctx, kind), fd, ino, true, mode)
+    body.bornAt = ctx.clock()
     body.#touch()
     return body
   }
@@ -130,7 +170,7 @@ export class FileBody {
       const { seal } = object
       if (seal === null) throw new CofferError('OBJECT_DAMAGED', 'no seal')
       const seqFloor = place(object)
-      const body = new FileBody(ctx, object, fd, writable, seal.mode)
+      const body = new FileBody(ctx, object, fd, stat.ino, writable, seal.mode)
       body.seqFloor = seqFloor
       const { length, acc, absent, chunkWrites } = seal
       if (truncating) {
@@ -200,7 +240,7 @@ export class FileBody {
     while (count < RUN_RECORDS) {
       const index = first + count
       const stored = this.#records.lengthOf(index)
-      if (stored < 0 || this.#cache.has(index) || index * chunkSize + stored > end) break
+      if (stored < 0 || this.#cache.get(index) !== undefined || index * chunkSize + stored > end) break
       count++
       bytes += stored
       if (stored < chunkSize) break
@@ -214,8 +254,7 @@ export class FileBody {
 
   /** Plaintext of a chunk that is wanted in part; the last such one stays at hand. */
   #readable(index: number): Uint8Array {
-    if (this.#lastRead >= 0 && this.#cache.get(this.#lastRead)?.dirty === false)
-      this.#drop(this.#lastRead)
+    if (this.#lastRead >= 0 && !this.#cache.isDirty(this.#lastRead)) this.#cache.drop(this.#lastRead)
     const { plain } = this.#load(index)
     this.#lastRead = index
     return plain
@@ -223,36 +262,20 @@ export class FileBody {
 
   /** The chunk in memory, from the blob where it lies there, zero elsewhere. */
   #load(index: number): CachedChunk {
-    let chunk = this.#cache.get(index)
-    if (chunk === undefined) {
-      chunk = { plain: this.#ctx.pool.take(), dirty: false }
-      try {
-        if (this.#records.lengthOf(index) > 0) {
-          straight.bytes = chunk.plain
-          straight.at = 0
-          this.#records.load(this.fd, index, 1, straight)
-        }
-      } catch (error) {
-        this.#ctx.pool.give(chunk.plain)
-        throw error
-      }
-      this.#cache.set(index, chunk)
-    }
-    return chunk
+    return this.#cache.load(index, (plain) => {
+      if (this.#records.lengthOf(index) <= 0) return
+      straight.bytes = plain
+      straight.at = 0
+      this.#records.load(this.fd, index, 1, straight)
+    })
   }
 
-  #drop(index: number): void {
-    const chunk = this.#cache.get(index)
-    if (chunk === undefined) return
-    if (chunk.dirty) this.#dirtyChunks--
-    this.#cache.delete(index)
-    this.#ctx.pool.give(chunk.plain)
-  }
-
-  #soil(chunk: CachedChunk): void {
-    if (chunk.dirty) return
-    chunk.dirty = true
-    this.#dirtyChunks++
+  /** Room in the journal for a chunk that is going to wait for its seal. Throws ENOSPC. */
+  #promise(index: number): void {
+    if (this.#cache.isDirty(index) || !this.#records.isStaged(index)) return
+    const bytes = this.#ctx.layout.recordSize + STAGED_OVERHEAD
+    this.#journal.promise(bytes)
+    this.#promised += bytes
   }
 
   #touch(): void {
@@ -283,23 +306,27 @@ export class FileBody {
       const index = Math.floor(position / chunkSize)
       const within = position - index * chunkSize
       const source = at + position - offset
-      if (within === 0 && end - position >= chunkSize) {
+      const n = Math.min(chunkSize - within, end - position)
+      if (n === chunkSize && !this.#records.isStaged(index)) {
         const count = Math.min(RUN_RECORDS - 1, Math.floor((end - position) / chunkSize))
         this.#writeStraight(index, count, from, source)
         position += count * chunkSize
       } else {
-        const n = Math.min(chunkSize - within, end - position)
         this.#records.reserve(this.fd, index, within + n)
-        const chunk = this.#load(index)
+        this.#promise(index)
+        const chunk = n === chunkSize ? this.#cache.load(index, nothing) : this.#load(index)
         chunk.plain.set(from.subarray(source, source + n), within)
-        this.#soil(chunk)
+        this.#cache.soil(chunk)
         position += n
       }
       if (position > this.size) this.size = position
       this.#touch()
     }
     this.#unsealed += length
-    if (this.#dirtyChunks > DIRTY_CHUNKS_MAX) this.#storeDirty(Math.floor(this.size / chunkSize))
+    if (this.#cache.dirty > this.#storeAt) {
+      this.#storeDirty(Math.floor(this.size / chunkSize))
+      this.#storeAt = this.#cache.dirty + DIRTY_CHUNKS_MAX
+    }
   }
 
   /** Before the file grows past its short last chunk, that chunk is brought here to become full. */
@@ -309,28 +336,31 @@ export class FileBody {
     if (newLast <= last) return
     if (writeFrom <= last * chunkSize && writeEnd >= (last + 1) * chunkSize) return
     this.#records.reserve(this.fd, last, chunkSize)
-    this.#soil(this.#load(last))
+    this.#promise(last)
+    this.#cache.soil(this.#load(last))
   }
 
   /** Whole chunks from the writer's buffer, sealed without a copy. */
   #writeStraight(first: number, count: number, from: Uint8Array, at: number): void {
-    this.#records.reserve(this.fd, first, count * this.#ctx.layout.chunkSize)
+    const { chunkSize } = this.#ctx.layout
+    this.#records.reserve(this.fd, first, count * chunkSize)
     // from here on the blob is another one, also where the rest fails
     this.#touch()
-    if (first > this.#records.full) this.#storeDirty(first)
+    if (first > this.#records.end) this.#storeDirty(first)
     straight.bytes = from
     straight.at = at
-    straight.size = this.#ctx.layout.chunkSize
+    straight.size = chunkSize
     this.#records.storeFull(this.fd, first, count, straight)
-    for (let index = first; index < first + count; index++) this.#drop(index)
+    this.#cache.dropRange(first, first + count)
+    this.#unsettled += count * chunkSize
   }
 
-  /** Stores the dirty chunks below `limit`, all of them full by now, in ascending runs. */
+  /** Stores the dirty chunks below `limit`, full ones by now, that need no seal first; ascending runs. */
   #storeDirty(limit: number): void {
-    if (this.#dirtyChunks === 0) return
-    const indices: number[] = []
-    for (const [index, { dirty }] of this.#cache) if (dirty && index < limit) indices.push(index)
-    indices.sort((a, b) => a - b)
+    if (this.#cache.dirty === 0) return
+    const indices = this.#cache
+      .dirtyIndices()
+      .filter((index) => index < limit && !this.#records.isStaged(index))
     for (let i = 0; i < indices.length;) {
       const first = indices[i] ?? 0
       chunked.chunks.length = 0
@@ -345,7 +375,8 @@ export class FileBody {
       }
       const count = chunked.chunks.length
       this.#records.storeFull(this.fd, first, count, chunked)
-      for (let index = first; index < first + count; index++) this.#drop(index)
+      this.#cache.dropRange(first, first + count)
+      this.#unsettled += count * this.#ctx.layout.chunkSize
     }
   }
 
@@ -353,27 +384,29 @@ export class FileBody {
     if (size > SIZE_LIMIT) throw new CofferError('EFBIG', 'a file cannot become that large')
     if (size !== 0) this.#mayWrite()
     this.unsealedTail = false
-    const { backing, layout } = this.#ctx
-    const { chunkSize } = layout
+    const { chunkSize } = this.#ctx.layout
     const last = Math.floor(size / chunkSize)
     if (size > this.size) {
-      if (last === Math.floor(this.size / chunkSize)) this.#soil(this.#load(last))
+      if (last === Math.floor(this.size / chunkSize)) this.#rewrite(last)
       else this.#keepOldTail(last, size, size)
       // the system says EFBIG here, before anything has changed
-      if (last > this.#records.full) backing.truncate(this.fd, layout.backingSize(size))
+      if (last >= this.#records.end) this.#records.extend(this.fd, size)
     } else if (size < this.size || size === 0) {
       const kept = size - last * chunkSize
-      if (kept > 0) {
-        const chunk = this.#load(last)
-        chunk.plain.fill(0, kept)
-        this.#soil(chunk)
-      }
-      for (const index of [...this.#cache.keys()])
-        if (index > last || (index === last && kept === 0)) this.#drop(index)
+      if (kept > 0) this.#rewrite(last).plain.fill(0, kept)
+      this.#cache.dropRange(kept > 0 ? last + 1 : last)
       this.#records.cut(this.fd, last)
     }
     this.size = size
     this.#touch()
+  }
+
+  /** A chunk that is going to be stored anew, in part as it is. */
+  #rewrite(index: number): CachedChunk {
+    this.#promise(index)
+    const chunk = this.#load(index)
+    this.#cache.soil(chunk)
+    return chunk
   }
 
   /**
@@ -390,7 +423,10 @@ export class FileBody {
     if (!keepSize && end > this.size) this.truncate(end)
   }
 
-  /** Makes a range zero, up to the end of the file, and gives back the blocks of its whole chunks. */
+  /**
+   * Makes a range zero, up to the end of the file, and gives back the blocks of its whole chunks: of
+   * those under the seal on the disk with the next seal, which is due at once.
+   */
   punch(offset: number, length: number): void {
     this.#mayWrite()
     const { chunkSize } = this.#ctx.layout
@@ -403,10 +439,13 @@ export class FileBody {
     if (last * chunkSize < end) this.#readable(last)
     // an old last chunk must not be left in the midst of the file
     this.#storeDirty(Math.floor(this.size / chunkSize))
-    this.#records.erase(this.fd, first, Math.min(last, this.#records.full))
+    const to = Math.min(last, this.#records.end)
+    if (first < to) {
+      if (this.#records.isStaged(first)) this.#erase = { first, end: to }
+      else this.#records.erase(this.fd, first, to)
+    }
     this.#touch()
-    for (const index of [...this.#cache.keys()])
-      if (index >= first && index < last) this.#drop(index)
+    this.#cache.dropRange(first, last)
     this.#zero(offset, Math.min(end, first * chunkSize))
     if (last >= first) this.#zero(last * chunkSize, end)
   }
@@ -417,13 +456,11 @@ export class FileBody {
     const index = Math.floor(from / chunkSize)
     if (from >= to || !this.#isData(index)) return
     this.#records.reserve(this.fd, index, to - index * chunkSize)
-    const chunk = this.#load(index)
-    chunk.plain.fill(0, from - index * chunkSize, to - index * chunkSize)
-    this.#soil(chunk)
+    this.#rewrite(index).plain.fill(0, from - index * chunkSize, to - index * chunkSize)
   }
 
   #isData(index: number): boolean {
-    if (this.#cache.get(index)?.dirty === true) return true
+    if (this.#cache.isDirty(index)) return true
     return this.#records.lengthOf(index) >= 0 && this.#records.nextPresent(this.fd, index) === index
   }
 
@@ -433,7 +470,7 @@ export class FileBody {
     const first = Math.floor(offset / chunkSize)
     let index = this.#records.nextPresent(this.fd, first)
     if (this.#records.lengthOf(index) < 0) index = Infinity
-    for (const [i, { dirty }] of this.#cache) if (dirty && i >= first && i < index) index = i
+    index = this.#cache.dirtyIndices().find((i) => i >= first && i < index) ?? index
     const found = Math.max(offset, index * chunkSize)
     if (found >= this.size) throw new CofferError('ENXIO', 'there are no data from there on')
     return found
@@ -445,8 +482,7 @@ export class FileBody {
     const { chunkSize } = this.#ctx.layout
     let index = Math.floor(offset / chunkSize)
     for (;;) {
-      const dirty = this.#cache.get(index)?.dirty === true
-      const next = dirty ? index + 1 : this.#records.nextAbsent(this.fd, index)
+      const next = this.#cache.isDirty(index) ? index + 1 : this.#records.nextAbsent(this.fd, index)
       if (next === index) return Math.max(offset, index * chunkSize)
       index = next
       if (index * chunkSize >= this.size) return this.size
@@ -463,44 +499,138 @@ export class FileBody {
 
   /** Is it time to seal a file that stays open? */
   due(now: number): boolean {
+    if (!this.dirty) return false
     return (
-      this.dirty && (now - this.dirtySince >= SEAL_EVERY_MS || this.#unsealed >= SEAL_EVERY_BYTES)
+      now - this.dirtySince >= SEAL_EVERY_MS ||
+      this.#unsealed >= SEAL_EVERY_BYTES ||
+      this.#erase.first < this.#erase.end ||
+      this.#cache.dirty * this.#ctx.layout.chunkSize > DIRTY_BYTES_MAX
     )
   }
 
-  /** Stores every chunk that waits; the blob is then whole but for the seal. */
-  #storeAll(): void {
+  /** The blob has no name any more, and no seal of it will be read. */
+  unprotect(): void {
+    this.#records.unprotect(this.fd)
+    this.#ctx.journal?.release(this.#promised)
+    this.#promised = 0
+  }
+
+  /** Stores every chunk that waits and needs no seal first. */
+  #storeStraight(): void {
     const { chunkSize } = this.#ctx.layout
     const last = Math.floor(this.size / chunkSize)
-    if (this.#records.full > last) {
+    const { end, short } = this.#records
+    if (end > last + 1 || (end === last + 1 && short !== last)) {
       // a write failed behind the last byte that it took
-      this.#soil(this.#load(last))
+      this.#rewrite(last)
       this.#records.cut(this.fd, last)
     }
     this.#storeDirty(last)
-    const length = this.size - last * chunkSize
+    if (this.#records.isStaged(last)) return
+    this.#withTail(last, (plain, length) => {
+      this.#records.storeTail(this.fd, last, plain, length)
+    })
+    const chunk = this.#cache.get(last)
+    if (chunk !== undefined) this.#cache.clean(chunk)
+  }
+
+  /** Lends the plaintext of the short last chunk, where its record is not as it should be. */
+  #withTail(last: number, use: (plain: Uint8Array, length: number) => void): void {
+    const { pool, layout } = this.#ctx
+    const length = this.size - last * layout.chunkSize
     const chunk = this.#cache.get(last)
     if (chunk?.dirty === true) {
-      this.#records.storeTail(this.fd, last, chunk.plain, length)
-      chunk.dirty = false
-      this.#dirtyChunks--
-    } else if (this.#records.lengthOf(last) !== length) {
-      if (this.#records.lengthOf(last) >= 0)
-        throw new BugError('the last chunk changed its length unseen')
-      const zeros = this.#ctx.pool.take()
-      this.#records.storeTail(this.fd, last, zeros, length)
-      this.#ctx.pool.give(zeros)
+      use(chunk.plain, length)
+      return
+    }
+    const stored = this.#records.lengthOf(last)
+    if (stored === length) return
+    if (stored >= 0) throw new BugError('the last chunk changed its length unseen')
+    const zeros = pool.take()
+    try {
+      use(zeros, length)
+    } finally {
+      pool.give(zeros)
     }
   }
 
   /**
    * Stores chunks, then the seal, under the name that the blob bears (or is about to). `prevTag` is
-   * that of a name being left by a rename, `durable` waits for the disk in between (fsync).
+   * that of a name being left by a rename; `durable`: a stop of the machine changes nothing any more,
+   * after the next mount.
    */
   commit(place: Place, mode: number, prevTag: Uint8Array = ZERO16, durable = false): void {
+    this.stage(place, mode, prevTag, durable)
+    this.#journal.flush()
+  }
+
+  /** The same up to the journal's next flush. The first seal of a new object needs none. */
+  stage(place: Place, mode: number, prevTag: Uint8Array, durable: boolean): void {
     const { backing } = this.#ctx
-    this.#storeAll()
-    if (durable) backing.datasync(this.fd)
+    if (this.#refused !== null) throw this.#refused as Error
+    this.#storeStraight()
+    const records = this.#records
+    records.trim(this.fd)
+    if (this.object.seal === null) {
+      this.object.begin(this.#state(place, mode, prevTag), this.seqFloor, (bytes, offset) => {
+        backing.write(this.fd, bytes, 0, bytes.length, offset)
+      })
+      this.#sealed(mode, nothingStaged)
+      return
+    }
+    const settled = durable || this.#unsettled > UNSETTLED_BYTES_MAX
+    if (settled && this.#unsettled + records.straight.bytes.length > 0) backing.datasync(this.fd)
+    const journal = this.#journal
+    const mark = records.mark()
+    const erase = this.#erase
+    const cut = records.cutTo
+    journal.entry.begin()
+    try {
+      this.#stageDirty()
+      if (erase.first < erase.end) records.stageErase(this.fd, erase.first, erase.end)
+      const next = this.object.prepare(this.#state(place, mode, prevTag), this.seqFloor)
+      const { slot, record: seal } = next
+      const change = { slot, seal, cut, eraseFrom: erase.first, eraseTo: erase.end, settled }
+      const item = {
+        blob: this,
+        change,
+        records: records.staged,
+        durable: durable || this.#precious,
+        done: (bytes: Uint8Array) => {
+          this.object.accept(next)
+          if (settled) this.#unsettled = 0
+          this.#sealed(mode, bytes)
+        },
+        failed: (error: unknown, applied: boolean) => {
+          if (applied) this.#refused = error
+          else records.restore(mark)
+        },
+      }
+      journal.queue(item, records.straight.bytes)
+    } catch (error) {
+      records.restore(mark)
+      throw error
+    }
+  }
+
+  /** Every dirty chunk that is left, full ones and the short last one, into the journal's entry. */
+  #stageDirty(): void {
+    const { chunkSize } = this.#ctx.layout
+    const { entry } = this.#journal
+    const last = Math.floor(this.size / chunkSize)
+    for (const index of this.#cache.dirtyIndices()) {
+      const chunk = this.#cache.get(index)
+      if (index < last && chunk !== undefined)
+        this.#records.stage(this.fd, entry, index, chunk.plain, chunkSize)
+    }
+    if (!this.#records.isStaged(last)) return
+    this.#withTail(last, (plain, length) => {
+      this.#records.stage(this.fd, entry, last, plain, length)
+    })
+  }
+
+  /** What the next seal says. */
+  #state(place: Place, mode: number, prevTag: Uint8Array): Unsequenced {
     const { acc, absent, chunkWrites } = this.#records
     const now = this.#ctx.clock()
     const { mtime } = this.set
@@ -508,25 +638,31 @@ export class FileBody {
       typeof mtime === 'string'
         ? { sec: Math.floor(now / 1000), nsec: (now % 1000) * 1_000_000 }
         : mtime
-    this.object.commit(
-      {
-        ...place,
-        length: this.size,
-        acc: Uint8Array.from(acc),
-        absent,
-        chunkWrites,
-        mtimeSec: sealed.sec,
-        mtimeNsec: sealed.nsec,
-        mode,
-        rdev: 0,
-        prevTag,
-      },
-      this.seqFloor,
-      (bytes, offset) => {
-        backing.write(this.fd, bytes, 0, bytes.length, offset)
-      },
-    )
-    if (durable) backing.datasync(this.fd)
+    return {
+      ...place,
+      length: this.size,
+      acc: Uint8Array.from(acc),
+      absent,
+      chunkWrites,
+      mtimeSec: sealed.sec,
+      mtimeNsec: sealed.nsec,
+      mode,
+      rdev: 0,
+      prevTag,
+    }
+  }
+
+  /** The blob is as the seal on the disk says; what was staged lies in `bytes`. */
+  #sealed(mode: number, bytes: Uint8Array): void {
+    this.#records.settle(this.fd, bytes, this.#erase.first, this.#erase.end)
+    this.#erase = { first: 0, end: 0 }
+    const last = Math.floor(this.size / this.#ctx.layout.chunkSize)
+    for (const index of this.#cache.dirtyIndices()) if (index !== last) this.#cache.drop(index)
+    const tail = this.#cache.get(last)
+    if (tail !== undefined) this.#cache.clean(tail)
+    this.#storeAt = DIRTY_CHUNKS_MAX
+    this.#ctx.journal?.release(this.#promised)
+    this.#promised = 0
     this.mode = mode
     this.dirty = false
     this.#unsealed = 0
@@ -544,9 +680,18 @@ export class FileBody {
 
   /** Forgets plaintext and keys and closes the blob. What is dirty is lost. */
   close(): void {
-    for (const index of [...this.#cache.keys()]) this.#drop(index)
+    const { backing, journal } = this.#ctx
+    this.#cache.dropRange(0)
     this.#records.close()
+    journal?.release(this.#promised)
+    if (this.dirty && this.#refused === null && this.object.seal !== null) {
+      try {
+        this.#records.revert(this.fd)
+      } catch {
+        // the next mount does it, by the journal
+      }
+    }
     this.object.wipe()
-    this.#ctx.backing.close(this.fd)
+    if (journal?.closing(this) !== true) backing.close(this.fd)
   }
 }

@@ -2,6 +2,7 @@
 // other has a link ticket, which no seal outruns: so each name opens whatever is committed by another.
 
 import type { Place } from './directory.js'
+import { isPrecious } from './durability.js'
 import type { Inode, Name } from './inode.js'
 import type { SealedObject } from './sealed-object.js'
 import { hasLinkTicket, isSealedAt } from './tickets.js'
@@ -9,10 +10,16 @@ import { writeTicket } from './ticket-files.js'
 import type { Tree } from './tree.js'
 
 /** Gives a name a link ticket, unless it needs none or has one; the sealSeq that is now taken. */
-export function secure(tree: Tree, at: Name, object: SealedObject, above: number): number {
+export function secure(
+  tree: Tree,
+  at: Name,
+  object: SealedObject,
+  above: number,
+  durable: boolean,
+): number {
   if (isSealedAt(object, at)) return above
   if (hasLinkTicket(tree.ctx, tree.descriptor(at.parent), object, at)) return above
-  writeTicket(tree, at, object, above + 1, 'link')
+  writeTicket(tree, at, object, above + 1, 'link', durable)
   return above + 1
 }
 
@@ -32,6 +39,9 @@ export function nameToSeal(
   if (seal === null || (links === 1 && (bearsSealed || tree.settle(inode))))
     return { place: { parentDirId: inode.dirId, name: inode.name }, above: 0 }
   let above = seal.sealSeq
-  if (links > 1) for (const at of tree.liveNames(inode)) above = secure(tree, at, object, above)
+  if (links > 1) {
+    const durable = isPrecious(tree, inode)
+    for (const at of tree.liveNames(inode)) above = secure(tree, at, object, above, durable)
+  }
   return { place: { parentDirId: seal.parentDirId, name: seal.name }, above }
 }

@@ -43,6 +43,10 @@ export interface Inode {
   pending: boolean
   /** wall clock of the last close after a write, milliseconds */
   closedAt: number
+  /** wall clock of its creation here where no sync has been asked for since, otherwise 0 */
+  bornAt: number
+  /** content and names are on the disk, or in the journal, as far as they have been stored */
+  synced: boolean
   /** mode and device number in the seal, as read when the backing inode had this ctime */
   sealed: { ctimeSec: number; ctimeNsec: number; mode: number; rdev: number } | null
   /** what the blob looked like when the kernel's pages were last true */
@@ -72,6 +76,8 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     children: 0,
     pending: false,
     closedAt: 0,
+    bornAt: 0,
+    synced: false,
     sealed: null,
     cached: null,
   }

@@ -3,6 +3,7 @@
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { commit } from './commit.js'
+import { isPrecious, makeReachable } from './durability.js'
 import { secure } from './hard-links.js'
 import { backingName, blobPath, type Inode } from './inode.js'
 import { removeCompanions } from './remove.js'
@@ -25,11 +26,13 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
     throw new CofferError('ENOENT', 'the file was removed')
   const at = { parent, name, base: encoded.base, dirId: first.dirId }
   let ticket = ''
+  const durable = isPrecious(tree, inode)
+  if (durable) makeReachable(tree, parent)
   withObject(tree, inode, (object, above) => {
     let taken = above
-    for (const known of tree.liveNames(inode)) taken = secure(tree, known, object, taken)
-    writeSidecar(tree, tree.descriptor(parent), encoded)
-    ticket = writeTicket(tree, at, object, taken + 1, 'link')
+    for (const known of tree.liveNames(inode)) taken = secure(tree, known, object, taken, durable)
+    writeSidecar(tree, tree.descriptor(parent), encoded, durable)
+    ticket = writeTicket(tree, at, object, taken + 1, 'link', durable)
     return taken + 1
   })
   const from = tree.descriptor(inode.parent)
@@ -48,5 +51,6 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
     throw error
   }
   tree.join(inode, at)
+  inode.synced = false
   return inode
 }

@@ -4,7 +4,7 @@ import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF } from './attributes.js'
 import { FileBody } from './file-body.js'
-import { backingName, type Inode } from './inode.js'
+import { backingName, blobPath, type Inode } from './inode.js'
 import type { SealedObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
@@ -49,7 +49,10 @@ function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolea
     const place = (object: SealedObject): number =>
       checkPlace(tree.ctx, tree.descriptor(parent), object, inode)
     const kind = KIND_OF[inode.extension]
-    return FileBody.open(tree.ctx, kind, fd, stat, writing, place, truncating)
+    const body = FileBody.open(tree.ctx, kind, fd, stat, writing, place, truncating)
+    body.bornAt = inode.bornAt
+    body.path = () => blobPath(inode)
+    return body
   } catch (error) {
     tree.ctx.backing.close(fd)
     throw error

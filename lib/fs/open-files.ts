@@ -3,7 +3,8 @@
 import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
-import { commit } from './commit.js'
+import { commit, stage } from './commit.js'
+import { syncInode } from './durability.js'
 import type { FileBody } from './file-body.js'
 import type { Opened } from './filesystem.js'
 import type { Inode } from './inode.js'
@@ -93,6 +94,15 @@ export class OpenFiles {
     const body = this.#body(inode)
     act(body)
     if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
+    this.#relieve()
+  }
+
+  /** Empties a journal that has grown large; for that nothing may wait in memory. */
+  #relieve(): void {
+    const { journal } = this.#tree.ctx
+    if (journal?.large !== true) return
+    for (const inode of this.#open) if (inode.body?.dirty === true) commit(this.#tree, inode)
+    journal.checkpoint()
   }
 
   seek(inode: Inode, offset: number, whence: number): number {
@@ -113,10 +123,12 @@ export class OpenFiles {
 
   fsync(inode: Inode): void {
     const body = this.#body(inode)
-    const { dirty } = body
-    if (dirty) commit(this.#tree, inode, true)
-    if (!dirty || body.attributesChanged) this.#tree.ctx.backing.sync(body.fd)
+    if (body.dirty) commit(this.#tree, inode, true)
+    if (inode.synced && !body.attributesChanged) return
+    // the body may be another one now
+    this.#tree.ctx.backing.sync(this.#body(inode).fd)
     body.attributesChanged = false
+    syncInode(this.#tree, inode)
   }
 
   release(fh: number): void {
@@ -165,32 +177,54 @@ export class OpenFiles {
   /** Seals what has been open and dirty for long enough; milliseconds until the next look. */
   tend(report: (error: unknown, inode: Inode) => unknown): number {
     const now = this.#tree.ctx.clock()
+    const { journal } = this.#tree.ctx
     let waiting = false
+    let last: Inode | null = null
     for (const inode of this.#open) {
       const { body } = inode
       if (body?.dirty !== true) continue
       waiting = true
       if (!body.due(now)) continue
       try {
-        commit(this.#tree, inode)
+        stage(this.#tree, inode)
+        last = inode
+        if (journal?.full === true) journal.flush()
       } catch (error) {
         // told again at the file's own flush or fsync
         report(error, inode)
         body.dirtySince = now
       }
     }
-    return waiting ? TEND_EVERY_MS : Infinity
+    let quiet = Infinity
+    try {
+      if (last !== null) journal?.flush()
+      this.#relieve()
+      quiet = journal?.tend() ?? Infinity
+    } catch (error) {
+      report(error, last ?? this.#tree.root)
+    }
+    return waiting ? TEND_EVERY_MS : quiet
   }
 
   /** Seals everything. Every file is tried; returns the first error, or null. */
   sync(report: (error: unknown, inode: Inode) => unknown): unknown {
     let first: unknown = null
+    const { journal } = this.#tree.ctx
+    let last = this.#tree.root
     for (const inode of this.#open) {
       try {
-        this.flush(inode)
+        if (inode.body?.dirty !== true) continue
+        last = inode
+        stage(this.#tree, inode)
+        if (journal?.full === true) journal.flush()
       } catch (error) {
         first ??= report(error, inode)
       }
+    }
+    try {
+      journal?.flush()
+    } catch (error) {
+      first ??= report(error, last)
     }
     return first
   }

@@ -2,21 +2,25 @@
 // seal (acc, absent) true to what it stores, and knows which records lie there. It is the one place
 // where a chunk is sealed or opened. Plaintext belongs to the caller.
 //
-// State on disk: `full` records of full size (some absent), then one short last record of `tail`
-// plaintext bytes, or none while a file grows (tail = -1; the next commit writes it).
+// Of a blob that has a seal on the disk, the records under that seal are not touched before the next
+// one is in the journal: what replaces them is staged there (FORMAT.md §6). Chunks beyond go straight
+// to the backing file, with a note of each for the journal.
+//
+// State: records of the indices below `end`, full ones (some absent) but for one short one, which is
+// the last unless the file has grown since its last seal, or none while a new file grows.
 
 import { CofferError } from '../errors.js'
 import { absence, ChunkCipher, isZero } from '../format/chunk.js'
 import { HEADER_SIZE, NONCE_SIZE, RECORD_OVERHEAD, TAG_SIZE } from '../format/constants.js'
-import { emptyStat } from '../store/backing.js'
+import { NO_CUT, type EntryBuffer } from '../format/journal.js'
 import { RUN_RECORDS, type Context } from './context.js'
 import { Pairs } from './pairs.js'
+import { Reservation } from './reservation.js'
 import type { SealedObject } from './sealed-object.js'
+import { StraightChunks } from './straight-chunks.js'
 
 const pair = new Uint8Array(RECORD_OVERHEAD)
-const stat = emptyStat()
 const accBefore = new Uint8Array(16)
-const RESERVE_AHEAD_MAX = 64 * 1024 * 1024
 
 /** Where the plaintext of a run of chunks lies. */
 export interface PlainRun {
@@ -25,31 +29,57 @@ export interface PlainRun {
   offset(k: number): number
 }
 
+/** A record that waits in the journal's buffer for its entry to be durable. */
+interface StagedRecord {
+  index: number
+  length: number
+  at: number
+}
+
+interface Mark {
+  acc: Uint8Array
+  absent: number
+  chunkWrites: number
+  end: number
+  short: number
+  shortLength: number
+}
+
 export class RecordStore {
   readonly acc = new Uint8Array(16)
   absent = 0
   chunkWrites = 0
-  full = 0
-  tail = -1
+  end = 0
+  /** index of the short record, -1 where there is none */
+  short = -1
+  shortLength = 0
   /** (nonce, tag) of every record of a strict file, as verified or written; a new one is strict */
   pairs: Pairs | null = new Pairs()
+  /** records from here on are gone as soon as the next seal counts, or NO_CUT */
+  cutTo = NO_CUT
+  /** chunks that went to the backing file since the seal on the disk */
+  readonly straight = new StraightChunks()
+  /** what the next entry of the journal replaces */
+  readonly staged: StagedRecord[] = []
   readonly #ctx: Context
   readonly #cipher: ChunkCipher
+  readonly #reservation: Reservation
+  /** to be told before the blob becomes longer than its seal says */
+  readonly #longer: () => void
   /** index of the last chunk that a strict file can have */
   readonly #strictLast: number
-  /** range of the backing file, at or beyond the last record, in which blocks were taken */
-  #reservedFrom = 0
-  #reservedTo = 0
-  /** end of the part of it that somebody counts on; the rest was taken ahead */
-  #needed = 0
-  /** blocks were taken in other places, too */
-  #scattered = false
-  /** and blocks that nobody counts on, after a failure */
-  #leaking = false
+  /** records below are under the seal on the disk, which has this many bytes of the backing file */
+  #sealedEnd = 0
+  #sealedBytes = 0
+  /** what a write that failed has left beyond the last record, and in place of one */
+  #ragged = false
+  #torn = false
 
-  constructor(ctx: Context, object: SealedObject) {
+  constructor(ctx: Context, object: SealedObject, longer: () => void) {
     this.#ctx = ctx
     this.#cipher = new ChunkCipher(object.keys)
+    this.#longer = longer
+    this.#reservation = new Reservation(ctx, () => Math.max(this.#storedEnd, this.#sealedBytes))
     const { strictMax, integrity } = ctx.body.policy
     this.#strictLast = integrity === 'full' ? Infinity : ctx.layout.lastChunk(strictMax)
   }
@@ -69,16 +99,40 @@ export class RecordStore {
     this.acc.set(acc)
     this.absent = absent
     this.chunkWrites = chunkWrites
-    this.full = layout.lastChunk(plainSize) + (ended ? 0 : 1)
-    this.tail = ended ? plainSize - this.full * layout.chunkSize : -1
-    this.#forgetReserved()
+    this.end = layout.lastChunk(plainSize) + 1
+    this.short = ended ? this.end - 1 : -1
+    this.shortLength = ended ? plainSize - (this.end - 1) * layout.chunkSize : 0
+    this.#protect()
+    this.#reservation.forget()
     this.pairs = null
+  }
+
+  /** The seal on the disk is over the records as they are now. */
+  #protect(): void {
+    this.#sealedEnd = this.end
+    this.#sealedBytes = this.#storedEnd
+    this.cutTo = NO_CUT
+    this.straight.clear()
+    this.staged.length = 0
+  }
+
+  /** Must what replaces this chunk go through the journal? */
+  isStaged(index: number): boolean {
+    return this.cutTo !== NO_CUT || index < this.#sealedEnd
+  }
+
+  /** The blob has no name any more: no seal of it will ever be read. */
+  unprotect(fd: number): void {
+    const { backing, layout } = this.#ctx
+    if (this.cutTo !== NO_CUT) backing.truncate(fd, layout.recordOffset(this.cutTo))
+    this.cutTo = NO_CUT
+    this.#sealedEnd = this.#sealedBytes = 0
   }
 
   /** Plaintext bytes of the record of chunk `index`, -1 where no record lies there. */
   lengthOf(index: number): number {
-    if (index < this.full) return this.#ctx.layout.chunkSize
-    return index === this.full ? this.tail : -1
+    if (index >= this.end) return -1
+    return index === this.short ? this.shortLength : this.#ctx.layout.chunkSize
   }
 
   /** Check 6 of FORMAT.md §5: all pairs against acc and absent. Keeps the pairs. */
@@ -86,12 +140,13 @@ export class RecordStore {
     const acc = new Uint8Array(16)
     const pairs = new Pairs()
     let absent = 0
-    for (let i = 0; i <= this.full; i++) {
+    for (let i = 0; i < this.end; i++) {
       const next = this.nextPresent(fd, i)
       absent += next - i
       i = next
+      if (i >= this.end) break
       this.#readPair(fd, i)
-      if (i < this.full && isZero(pair, 0, RECORD_OVERHEAD)) {
+      if (this.#mayBeAbsent(i) && isZero(pair, 0, RECORD_OVERHEAD)) {
         absent++
       } else {
         pairs.set(i, pair, 0, pair, NONCE_SIZE)
@@ -105,6 +160,10 @@ export class RecordStore {
       )
     }
     this.pairs = pairs
+  }
+
+  #mayBeAbsent(index: number): boolean {
+    return index < this.end && index !== this.short
   }
 
   /**
@@ -134,7 +193,7 @@ export class RecordStore {
         `chunk ${String(index)} was exchanged while the file was open`,
       )
     }
-    if (records[at] === 0 && this.absent > 0 && index < this.full) {
+    if (records[at] === 0 && this.absent > 0 && this.#mayBeAbsent(index)) {
       const state = absence(records, at, length)
       if (state === 'absent') {
         into.fill(0, offset, offset + length)
@@ -149,113 +208,199 @@ export class RecordStore {
   }
 
   /**
-   * Seals and stores `count` full chunks from `first` on, at most RUN_RECORDS. Chunks between `full`
-   * and `first` become absent; the caller has stored what was in them.
+   * Seals and stores `count` full chunks from `first` on, at most RUN_RECORDS, none of them staged.
+   * Chunks between `end` and `first` become absent; the caller has stored what was in them.
    */
   storeFull(fd: number, first: number, count: number, run: PlainRun): void {
     const { layout, nonces, records, backing } = this.#ctx
     if (count > RUN_RECORDS) throw new RangeError('too many records for one run')
     const length = layout.chunkSize
-    this.reserve(fd, first, count * length)
+    this.#grow(fd, first, count * length)
     for (let k = 0; k < count; k++) {
       const at = k * layout.recordSize
       nonces.fill(records, at)
       this.#cipher.seal(first + k, records, at, run.buffer(k), run.offset(k), length)
     }
+    const mark = this.mark()
     this.#leave(fd, first, first + count)
     this.#gap(first)
-    backing.write(fd, records, 0, count * layout.recordSize, layout.recordOffset(first))
-    for (let k = 0; k < count; k++) this.#enter(first + k, k * layout.recordSize, length)
-    if (first + count > this.full) {
-      this.full = first + count
-      this.tail = -1
+    try {
+      backing.write(fd, records, 0, count * layout.recordSize, layout.recordOffset(first))
+    } catch (error) {
+      this.#missed(mark, first)
+      throw error
     }
+    for (let k = 0; k < count; k++)
+      this.#enterStraight(first + k, k * layout.recordSize, length)
   }
 
-  /** Seals and stores the short last chunk, `length` bytes of `plain`, and cuts the blob behind it. */
+  /** Seals and stores the short last chunk, `length` bytes of `plain`. It is not staged. */
   storeTail(fd: number, index: number, plain: Uint8Array, length: number): void {
     const { layout, nonces, records, backing } = this.#ctx
-    if (index < this.full) throw new RangeError('the last chunk lies before a full one')
-    this.reserve(fd, index, length)
+    if (index + 1 < this.end) throw new RangeError('the last chunk lies before a full one')
+    this.#grow(fd, index, length)
     nonces.fill(records, 0)
     this.#cipher.seal(index, records, 0, plain, 0, length)
+    const mark = this.mark()
     this.#leave(fd, index, index + 1)
     this.#gap(index)
-    backing.write(fd, records, 0, length + RECORD_OVERHEAD, layout.recordOffset(index))
-    this.#enter(index, 0, length)
-    this.full = index
-    this.tail = length
-    // everything is stored: what lies beyond is either promised or can go
-    this.#scattered = false
-    this.#reservedFrom = 0
-    this.#giveBack(fd)
+    try {
+      backing.write(fd, records, 0, length + RECORD_OVERHEAD, layout.recordOffset(index))
+    } catch (error) {
+      this.#missed(mark, index)
+      throw error
+    }
+    this.#enterStraight(index, 0, length)
+    this.short = index
+    this.shortLength = length
   }
 
-  /** Drops all records from chunk `index` on. */
+  /** A write that failed may have left something; where it was to replace a chunk, that is gone. */
+  #missed(mark: Mark, first: number): void {
+    this.restore(mark)
+    this.#ragged = true
+    this.#torn ||= first < mark.end
+  }
+
+  /** Before a seal: throws where a chunk is torn, and cuts off what a failed write has left. */
+  trim(fd: number): void {
+    if (this.#torn)
+      throw new CofferError('EIO', 'an earlier write to the blob failed and has left it torn')
+    if (!this.#ragged || this.cutTo !== NO_CUT) return
+    this.#ctx.backing.truncate(fd, this.#storedEnd)
+    this.#ragged = false
+  }
+
+  /** Gives up what lies beyond the seal on the disk. */
+  revert(fd: number): void {
+    if (this.#sealedBytes > 0) this.#ctx.backing.truncate(fd, this.#sealedBytes)
+  }
+
+  #grow(fd: number, first: number, length: number): void {
+    if (this.#sealedEnd > 0) this.#longer()
+    this.reserve(fd, first, length)
+  }
+
+  /**
+   * Everything is stored and sealed: `bytes` has what was staged, the chunks from `erasedFrom` up to
+   * `erasedTo` are absent.
+   */
+  settle(fd: number, bytes: Uint8Array, erasedFrom = 0, erasedTo = 0): void {
+    const { pairs, cutTo } = this
+    if (pairs !== null) {
+      pairs.clear(erasedFrom, erasedTo)
+      for (const { index, length, at } of this.staged)
+        pairs.set(index, bytes, at, bytes, at + NONCE_SIZE + length)
+    }
+    this.#protect()
+    if (cutTo === NO_CUT) this.#reservation.settle(fd)
+    else this.#reservation.forget()
+  }
+
+  /** Seals a chunk into the entry that is being built: a full one, or the short last one. */
+  stage(fd: number, entry: EntryBuffer, index: number, plain: Uint8Array, length: number): void {
+    const at = entry.record(index, length)
+    this.#ctx.nonces.fill(entry.bytes, at)
+    this.#cipher.seal(index, entry.bytes, at, plain, 0, length)
+    this.#leave(fd, index, index + 1)
+    this.#gap(index)
+    this.#cipher.toggleRecord(this.acc, index, entry.bytes, at, length)
+    this.#placed(index)
+    this.staged.push({ index, length, at })
+    if (length === this.#ctx.layout.chunkSize) return
+    this.short = index
+    this.shortLength = length
+  }
+
+  /** Takes the chunks from `first` up to `end` out of the sum; their records are still there. */
+  stageErase(fd: number, first: number, end: number): void {
+    this.#leave(fd, first, end)
+    this.absent += end - first
+    if (this.short >= first && this.short < end) this.short = -1
+  }
+
+  mark(): Mark {
+    const { absent, chunkWrites, end, short, shortLength } = this
+    return { acc: Uint8Array.from(this.acc), absent, chunkWrites, end, short, shortLength }
+  }
+
+  /** Nothing of what was staged since counts. */
+  restore({ acc, ...numbers }: Mark): void {
+    this.acc.set(acc)
+    Object.assign(this, numbers)
+    this.staged.length = 0
+  }
+
+  /** Drops all records from chunk `index` on; those under the seal on the disk with the next one. */
   cut(fd: number, index: number): void {
     const { layout, backing } = this.#ctx
-    const beyond = index > this.full
+    const beyond = index >= this.end
     if (index === 0) {
       this.acc.fill(0)
       this.absent = 0
     } else {
-      this.#leave(fd, index, this.full + 1)
+      this.#leave(fd, index, this.end)
     }
-    backing.truncate(fd, layout.recordOffset(index))
+    if (this.isStaged(index)) this.cutTo = Math.min(this.cutTo, index)
+    else {
+      if (beyond && this.#sealedEnd > 0) this.#longer()
+      backing.truncate(fd, layout.recordOffset(index))
+    }
     this.pairs?.clear(index)
-    if (index <= this.full) {
-      this.full = index
-      this.tail = -1
-    }
-    this.#forgetReserved()
-    this.#scattered = beyond
+    this.straight.cut(index)
+    if (index < this.end) this.end = index
+    if (this.short >= index) this.short = -1
+    if (this.cutTo === NO_CUT) this.#reservation.forget(beyond)
   }
 
-  /** Makes the full chunks from `first` up to `end` absent and gives their blocks back. */
+  /** Makes the blob as long as a file of `size` bytes has it, where it is shorter; EFBIG comes here. */
+  extend(fd: number, size: number): void {
+    const bytes = this.#ctx.layout.backingSize(size)
+    if (bytes <= Math.max(this.#storedEnd, this.#sealedBytes)) return
+    if (this.#sealedEnd > 0) this.#longer()
+    this.#ctx.backing.truncate(fd, bytes)
+  }
+
+  /** Makes full chunks from `first` up to `end`, none of them staged, absent and gives their blocks back. */
   erase(fd: number, first: number, end: number): void {
-    if (first >= end) return
     const { layout, backing } = this.#ctx
-    const absent = this.absent
-    this.#leave(fd, first, end)
+    const mark = this.mark()
+    this.stageErase(fd, first, end)
     const start = layout.recordOffset(first)
     try {
       backing.punch(fd, start, layout.recordOffset(end) - start)
     } catch (error) {
-      this.acc.set(accBefore)
-      this.absent = absent
+      this.restore(mark)
       throw error
     }
-    this.absent += end - first
     this.pairs?.clear(first, end)
+    this.straight.cut(first, end)
   }
 
-  /** The first chunk from `index` on that is not absent; `full` where all before it are. */
+  /** The first chunk from `index` on that is not absent; `end` where all before it are. */
   nextPresent(fd: number, index: number): number {
-    if (index >= this.full || this.absent === 0) return index
-    if (this.pairs !== null) return this.pairs.nextPresent(index, this.full)
+    if (index >= this.end || this.absent === 0) return index
+    if (this.pairs !== null) return this.pairs.nextPresent(index, this.end)
     const { layout, backing } = this.#ctx
     let i = index
-    while (i < this.full && this.#isAbsent(fd, i)) {
+    while (this.#mayBeAbsent(i) && this.#isAbsent(fd, i)) {
       // records do not begin where blocks do, but those that lie in a hole whole need no look
       const data = backing.nextData(fd, layout.recordOffset(i + 1)) - HEADER_SIZE
       i = Math.max(i + 1, Math.floor(data / layout.recordSize))
     }
-    return Math.min(i, this.full)
+    return Math.min(i, this.end)
   }
 
   /** The first chunk from `index` on that is absent, as far as holes of the blob tell, or has no record. */
   nextAbsent(fd: number, index: number): number {
-    const end = this.tail < 0 ? this.full : this.full + 1
-    if (index >= this.full || this.absent === 0) return Math.max(index, end)
+    const { end } = this
+    if (index >= end || this.absent === 0) return Math.max(index, end)
     const { layout, backing } = this.#ctx
-    if (this.pairs !== null) {
-      const found = this.pairs.nextAbsent(index, this.full)
-      return found < this.full ? found : end
-    }
-    for (let i = index; i < this.full; i++) {
+    if (this.pairs !== null) return this.pairs.nextAbsent(index, end)
+    for (let i = index; i < end; i++) {
       const hole = backing.nextHole(fd, layout.recordOffset(i)) - HEADER_SIZE
       i = Math.max(i, Math.floor(hole / layout.recordSize))
-      if (i < this.full && this.#isAbsent(fd, i)) return i
+      if (this.#mayBeAbsent(i) && this.#isAbsent(fd, i)) return i
     }
     return end
   }
@@ -274,116 +419,28 @@ export class RecordStore {
     const { layout } = this.#ctx
     const start = layout.recordOffset(first)
     const end = start + layout.backingSize(length) - HEADER_SIZE
-    const stored = this.#storedEnd
     // a hole has no blocks yet
-    if (this.absent > 0 && first < this.full) {
-      this.#take(fd, start, Math.min(end, stored))
-    }
-    const from = Math.max(start, stored)
-    if (end <= from) return
-    const apart = from < this.#reservedFrom || from > this.#reservedTo
-    // what was taken ahead there would come to lie in a hole
-    if (apart) this.#giveBack(fd)
-    const begin = apart ? from : this.#reservedTo
-    if (end > begin) {
-      const grown = end - (apart ? from : this.#reservedFrom)
-      const more = ahead && grown > layout.recordSize * 4 ? Math.min(RESERVE_AHEAD_MAX, grown) : 0
-      let taken = end + more
-      if (more === 0 || !this.#takeAhead(fd, begin, taken)) this.#take(fd, begin, (taken = end))
-      if (apart) {
-        this.#scattered ||= this.#reservedTo > stored
-        this.#reservedFrom = this.#needed = from
-      }
-      this.#reservedTo = taken
-      if (taken > end) this.#ctx.ahead.set(this, fd)
-    }
-    this.#needed = Math.max(this.#needed, end)
-  }
-
-  /** False where the disk is nearly full: then only what is needed is taken. */
-  #takeAhead(fd: number, start: number, end: number): boolean {
-    try {
-      this.#takeBlocks(fd, start, end)
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  /** Blocks for a range of the backing file, if need be those that other files have taken ahead. */
-  #take(fd: number, start: number, end: number): void {
-    try {
-      this.#takeBlocks(fd, start, end)
-    } catch (error) {
-      const { ahead } = this.#ctx
-      if (!(error instanceof CofferError) || error.code !== 'ENOSPC' || ahead.size === 0)
-        throw error
-      for (const [store, other] of ahead) store.#giveBack(other)
-      this.#takeBlocks(fd, start, end)
-    }
-  }
-
-  /** A system that runs out of blocks half-way keeps those that it has got; we do not. */
-  #takeBlocks(fd: number, start: number, end: number): void {
-    const { backing } = this.#ctx
-    const length = end - start
-    if (length > RESERVE_AHEAD_MAX) {
-      // not even to be tried: for a moment it would leave everybody else without any
-      backing.statFd(fd, stat)
-      if (length - stat.blocks * 512 > backing.free(fd))
-        throw new CofferError('ENOSPC', 'the disk of the vault has not that much room')
-    }
-    try {
-      backing.reserve(fd, start, length)
-    } catch (error) {
-      this.#leaking = true
-      this.#giveBack(fd)
-      throw error
-    }
-  }
-
-  /** Gives back the blocks beyond the last record that nobody counts on. */
-  #giveBack(fd: number): void {
-    const { backing, ahead } = this.#ctx
-    ahead.delete(this)
-    const stored = this.#storedEnd
-    const kept = Math.max(stored, this.#needed)
-    if (this.#reservedTo <= kept && !this.#leaking) return
-    // where blocks lie here and there, all of them stay until everything is stored
-    if (this.#scattered || this.#reservedFrom > stored) return
-    backing.truncate(fd, stored)
-    this.#reservedTo = stored
-    this.#leaking = false
-    if (kept === stored) return
-    try {
-      backing.reserve(fd, stored, kept - stored)
-      this.#reservedTo = kept
-    } catch {
-      // somebody else was faster: the next write or seal that needs them says so
-    }
-  }
-
-  #forgetReserved(): void {
-    this.#ctx.ahead.delete(this)
-    this.#reservedFrom = this.#reservedTo = this.#needed = this.#storedEnd
-    this.#scattered = this.#leaking = false
+    if (this.absent > 0 && first < this.end) this.#reservation.fill(fd, start, end)
+    this.#reservation.extend(fd, start, end, ahead)
   }
 
   /** The blob is about to be closed. */
   close(): void {
-    this.#ctx.ahead.delete(this)
+    this.#reservation.close()
   }
 
   /** End of the last record that lies in the backing file. */
   get #storedEnd(): number {
-    const end = this.#ctx.layout.recordOffset(this.full)
-    return this.tail < 0 ? end : end + this.tail + RECORD_OVERHEAD
+    const end = this.#ctx.layout.recordOffset(this.end)
+    return this.short >= 0 && this.short === this.end - 1
+      ? end - this.#ctx.layout.chunkSize + this.shortLength
+      : end
   }
 
   /** Takes the records of the chunks from `first` up to `end` out of the sum: all of them, or none. */
   #leave(fd: number, first: number, end: number): void {
     const { absent } = this
-    const last = Math.min(end, this.full + 1)
+    const last = Math.min(end, this.end)
     accBefore.set(this.acc)
     try {
       for (let i = first; i < last; i++) {
@@ -400,10 +457,9 @@ export class RecordStore {
   }
 
   #leaveOne(fd: number, index: number): void {
-    if (this.lengthOf(index) < 0) return
     if (this.pairs === null) this.#readPair(fd, index)
     else this.pairs.get(index, pair)
-    if (index < this.full && isZero(pair, 0, RECORD_OVERHEAD)) this.#uncount(1)
+    if (this.#mayBeAbsent(index) && isZero(pair, 0, RECORD_OVERHEAD)) this.#uncount(1)
     else this.#cipher.toggle(this.acc, index, pair, 0, pair, NONCE_SIZE)
   }
 
@@ -415,19 +471,27 @@ export class RecordStore {
     this.absent -= holes
   }
 
-  #enter(index: number, at: number, length: number): void {
+  #enterStraight(index: number, at: number, length: number): void {
     const { records } = this.#ctx
     this.#cipher.toggleRecord(this.acc, index, records, at, length)
     this.pairs?.set(index, records, at, records, at + NONCE_SIZE + length)
-    this.chunkWrites++
+    if (this.#sealedEnd > 0) this.straight.add(index, records, at, length)
+    this.#placed(index)
   }
 
-  /** Makes the chunks from `full` to `first` absent. A file that outgrows strictness drops its pairs. */
+  #placed(index: number): void {
+    this.chunkWrites++
+    if (index >= this.end) this.end = index + 1
+    if (this.short === index) this.short = -1
+  }
+
+  /** Makes the chunks from `end` to `first` absent. A file that outgrows strictness drops its pairs. */
   #gap(first: number): void {
     if (first > this.#strictLast) this.pairs = null
-    if (first <= this.full) return
-    this.pairs?.clear(this.full, first)
-    this.absent += first - this.full
+    if (first <= this.end) return
+    this.pairs?.clear(this.end, first)
+    this.absent += first - this.end
+    this.end = first
   }
 
   #readPair(fd: number, index: number): void {

@@ -7,6 +7,7 @@ import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
 import { commit } from './commit.js'
 import { sealMetas } from './directory.js'
+import { isPrecious, makeReachable } from './durability.js'
 import { exchange } from './exchange.js'
 import { backingName, RECENT_MS, type Inode } from './inode.js'
 import { makeWritable } from './open-body.js'
@@ -46,6 +47,7 @@ export function rename(
   if (replaced?.ino === inode.ino) return
   if (replaced !== null) assertReplaceable(inode, replaced)
   if (inode.pending) commit(tree, inode)
+  if (isPrecious(tree, inode)) makeReachable(tree, newParent)
   const target = targetOf(tree, newParent, newName, replaced)
   if (replaced?.pending === true) {
     tree.unlinked(replaced)
@@ -59,6 +61,7 @@ export function rename(
     if (replaced !== null) nameLost(tree, replaced, left)
   }
   tree.place(inode, newParent, newName, target.encoded.base, target.id.dirId)
+  inode.synced = false
 }
 
 function assertReplaceable(inode: Inode, replaced: Inode): void {
@@ -80,6 +83,7 @@ function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
     metas,
     { place, mode, leaving: { parentDirId: inode.dirId, name: inode.name } },
     target.floor,
+    isPrecious(tree, inode),
   )
   moveBlob(tree, inode, target)
   sealMetas(ctx, fd, metas, { place, mode, leaving: null }, target.floor)
@@ -142,7 +146,7 @@ function moveBlob(tree: Tree, inode: Inode, target: Target): void {
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   const from = tree.descriptor(parent)
   const to = tree.descriptor(target.parent)
-  writeSidecar(tree, to, target.encoded)
+  writeSidecar(tree, to, target.encoded, isPrecious(tree, inode))
   tree.ctx.backing.rename(from, backingName(inode), to, target.encoded.base + inode.extension)
   if (inode.base.startsWith('l') && !tree.baseInUse(from, inode.base))
     removeCompanions(tree, parent, inode.base)

@@ -37,7 +37,7 @@ export function rescue(tree: Tree, inode: Inode): void {
     backing.chmodFd(fd, mode & 0o7777)
     backing.statFd(fd, stat)
     if (stat.uid !== uid || stat.gid !== gid) backing.chownFd(fd, uid, gid)
-    body = FileBody.create(tree.ctx, KIND_OF[inode.extension], fd, old.mode)
+    body = FileBody.create(tree.ctx, KIND_OF[inode.extension], fd, stat.ino, old.mode)
     copy(old, body)
   } catch (error) {
     if (body === null) backing.close(fd)
@@ -47,11 +47,15 @@ export function rescue(tree: Tree, inode: Inode): void {
   body.set.atime = old.set.atime
   body.set.mtime = old.set.mtime
   const kept = readAttributes(tree, inode)
+  body.path = old.path
   inode.body = body
+  backing.statFd(old.fd, stat)
+  if (stat.nlink === 0) tree.ctx.journal?.forget(old.ino)
   old.close()
   for (const [name, value] of kept) setxattr(tree, inode, name, value, 0)
-  tree.moveToBlob(inode, stat.ino)
+  tree.moveToBlob(inode, body.ino)
   inode.pending = true
+  inode.synced = false
   tree.directory(parent).pending.set(inode.name, inode)
   const message =
     'the blob of an open file was replaced in the vault folder; both versions are kept'

@@ -1,11 +1,13 @@
 // A new seal for an object that nobody has open: its name after a rename, or a mode that the backing
 // inode cannot bear. The content is not looked at, acc and length stay what they are.
 
-import { CofferError } from '../errors.js'
+import { BugError, CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF } from './attributes.js'
+import { isPrecious } from './durability.js'
 import { nameToSeal } from './hard-links.js'
-import { backingName, type Inode } from './inode.js'
+import { backingName, blobPath, type Inode } from './inode.js'
+import type { JournaledBlob } from './journal.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
@@ -19,7 +21,7 @@ const stat = emptyStat()
 export function withHeader<T>(
   tree: Tree,
   inode: Inode,
-  use: (object: SealedObject, fd: number, floor: number) => T,
+  use: (object: SealedObject, fd: number, floor: number, blob: JournaledBlob) => T,
   writing = !tree.ctx.readOnly,
 ): T {
   const { backing } = tree.ctx
@@ -31,15 +33,20 @@ export function withHeader<T>(
   const fd = writing
     ? backing.openWrite(dirfd, backingName(inode))
     : backing.openRead(dirfd, backingName(inode))
+  let kept = false
   try {
-    const object = SealedObject.read(tree.ctx, fd, KIND_OF[inode.extension])
+    const kind = KIND_OF[inode.extension]
+    const object = SealedObject.read(tree.ctx, fd, kind)
+    const path = (): string => blobPath(inode)
+    const blob = { kind, ino: inode.ino, object, fd, dirty: false, path }
     try {
-      return use(object, fd, checkPlace(tree.ctx, dirfd, object, inode))
+      return use(object, fd, checkPlace(tree.ctx, dirfd, object, inode), blob)
     } finally {
       object.wipe()
+      kept = tree.ctx.journal?.closing(blob) === true
     }
   } finally {
-    backing.close(fd)
+    if (!kept) backing.close(fd)
   }
 }
 
@@ -70,17 +77,17 @@ export function reseal(
   change: (object: SealedObject) => Partial<Unsequenced> | null,
   floor = 0,
 ): void {
-  const { backing } = tree.ctx
-  withHeader(tree, inode, (object, fd, ticketSeq) => {
+  const { backing, journal } = tree.ctx
+  if (journal === null) throw new BugError('a change without a journal')
+  withHeader(tree, inode, (object, fd, ticketSeq, blob) => {
     const changed = change(object)
     if (object.seal === null || changed === null) return
     backing.statFd(fd, stat)
     const mtime = { sec: stat.mtimeSec, nsec: stat.mtimeNsec }
     const { place, above } = nameToSeal(tree, inode, object, stat.nlink)
     const next = { ...object.seal, ...place, prevTag: ZERO16, ...changed }
-    object.commit(next, Math.max(floor, ticketSeq, above), (bytes, offset) => {
-      backing.write(fd, bytes, 0, bytes.length, offset)
-    })
+    const prepared = object.prepare(next, Math.max(floor, ticketSeq, above))
+    journal.seal(blob, prepared, isPrecious(tree, inode))
     backing.utimesFd(fd, 'omit', mtime)
   })
 }

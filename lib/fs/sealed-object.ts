@@ -21,6 +21,15 @@ export const ZERO16: Uint8Array = new Uint8Array(16)
 
 export type Unsequenced = Omit<Seal, 'sealSeq' | 'writer'>
 
+export interface PreparedSeal {
+  seal: Seal
+  /** 448 bytes */
+  record: Uint8Array
+  slot: 0 | 1
+  /** where the slot lies in the blob */
+  offset: number
+}
+
 export class SealedObject {
   readonly kind: Kind
   readonly objectId: Uint8Array
@@ -105,38 +114,39 @@ export class SealedObject {
     }
   }
 
-  /**
-   * Makes `next` the current seal, its sealSeq above `floor`. `write` stores the bytes at an offset
-   * of the backing file; only when it returns does the new seal count here. A new object gets the
-   * same state in both slots: long runs of zeros would make every header look alike.
-   */
-  commit(
-    next: Unsequenced,
+  /** The first seal of a new object, and with it its header: the same state in both slots, since long
+   * runs of zeros would make every header look alike. `write` stores the bytes at an offset. */
+  begin(
+    state: Unsequenced,
     floor: number,
     write: (bytes: Uint8Array, offset: number) => void,
   ): void {
-    if (this.seal === null) {
-      const first = this.#seal(next, nextSealSeq(0, floor))
-      this.header.set(first.record, first.offset)
-      const second = this.#seal(next, nextSealSeq(first.seal.sealSeq, floor))
-      this.header.set(second.record, second.offset)
-      write(this.header, 0)
-      this.seal = second.seal
-      return
-    }
-    const { seal, record, offset } = this.#seal(next, nextSealSeq(this.seal.sealSeq, floor))
-    write(record, offset)
+    const first = this.#sealed(state, nextSealSeq(0, floor))
+    this.header.set(first.record, first.offset)
+    const second = this.#sealed(state, nextSealSeq(first.seal.sealSeq, floor))
+    this.header.set(second.record, second.offset)
+    write(this.header, 0)
+    this.seal = second.seal
+  }
+
+  /** A seal for the next state, its sealSeq above `floor`. It counts here when it is accepted. */
+  prepare(next: Unsequenced, floor: number): PreparedSeal {
+    return this.#sealed(next, nextSealSeq(this.seal?.sealSeq ?? 0, floor))
+  }
+
+  /** The seal lies in the blob. */
+  accept({ seal, record, offset }: PreparedSeal): void {
     this.header.set(record, offset)
     this.seal = seal
   }
 
-  #seal(next: Unsequenced, sealSeq: number): { seal: Seal; record: Uint8Array; offset: number } {
+  #sealed(next: Unsequenced, sealSeq: number): PreparedSeal {
     const seal: Seal = { ...next, sealSeq, writer: this.#ctx.deviceId }
     const slot = (sealSeq % 2) as 0 | 1
     const record = Buffer.alloc(SLOT_SIZE)
     this.#ctx.nonces.fill(record, 0)
     sealInto(record, 0, seal, slot, this.header, this.keys.seal)
-    return { seal, record, offset: slotOffset(slot) }
+    return { seal, record, slot, offset: slotOffset(slot) }
   }
 
   /** The 448 bytes of a ticket for another name. */

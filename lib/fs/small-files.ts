@@ -14,23 +14,36 @@ export function temporaryName(tree: Tree): string {
   return `~$${Buffer.from(random).toString('base64url')}.tmp`
 }
 
-/** Creates and fills a new file. */
-export function writeSmall(tree: Tree, dirfd: number, name: string, content: Uint8Array): void {
+/** Creates and fills a new file; `durable`: its content is on the disk afterwards. */
+export function writeSmall(
+  tree: Tree,
+  dirfd: number,
+  name: string,
+  content: Uint8Array,
+  durable = false,
+): void {
   const { backing } = tree.ctx
   const fd = backing.createNew(dirfd, name, 0o600)
   try {
     backing.write(fd, content, 0, content.length, 0)
+    if (durable) backing.datasync(fd)
   } finally {
     backing.close(fd)
   }
 }
 
 /** Fills a file that may be there already: nobody sees half of it. */
-export function replaceSmall(tree: Tree, dirfd: number, name: string, content: Uint8Array): void {
+export function replaceSmall(
+  tree: Tree,
+  dirfd: number,
+  name: string,
+  content: Uint8Array,
+  durable: boolean,
+): void {
   const { backing } = tree.ctx
   const temporary = temporaryName(tree)
   try {
-    writeSmall(tree, dirfd, temporary, content)
+    writeSmall(tree, dirfd, temporary, content, durable)
     backing.rename(dirfd, temporary, dirfd, name)
   } catch (error) {
     if (backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
@@ -38,8 +51,26 @@ export function replaceSmall(tree: Tree, dirfd: number, name: string, content: U
   }
 }
 
-/** A long name's sidecar is written first. */
-export function writeSidecar(tree: Tree, dirfd: number, { base, sidecar }: EncodedName): void {
-  if (sidecar === null || tree.ctx.backing.stat(dirfd, `${base}.cfn`, stat)) return
-  writeSmall(tree, dirfd, `${base}.cfn`, sidecar)
+/** The content of a file that is there, onto the disk. */
+export function syncSmall(tree: Tree, dirfd: number, name: string): void {
+  const { backing } = tree.ctx
+  const fd = backing.openRead(dirfd, name)
+  try {
+    backing.sync(fd)
+  } finally {
+    backing.close(fd)
+  }
+}
+
+/** A long name's sidecar is written first; `durable`: on the disk, too. */
+export function writeSidecar(
+  tree: Tree,
+  dirfd: number,
+  { base, sidecar }: EncodedName,
+  durable = false,
+): void {
+  if (sidecar === null) return
+  const file = `${base}.cfn`
+  if (!tree.ctx.backing.stat(dirfd, file, stat)) writeSmall(tree, dirfd, file, sidecar, durable)
+  else if (durable) syncSmall(tree, dirfd, file)
 }

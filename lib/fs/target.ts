@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import { encodeName, type EncodedName } from '../format/name.js'
 import type { DirectoryId } from './directory.js'
+import { isPrecious } from './durability.js'
 import type { Inode, Name } from './inode.js'
 import { withObject } from './reseal.js'
 import { writeSidecar } from './small-files.js'
@@ -62,10 +63,11 @@ export function grantTicket(
   kind: 'rename' | 'link',
 ): string {
   let file = ''
+  const durable = isPrecious(tree, inode)
   withObject(tree, inode, (object, above) => {
     const sealSeq = Math.max(above, target.floor) + 1
-    writeSidecar(tree, tree.descriptor(target.parent), target.encoded)
-    file = writeTicket(tree, nameAt(target), object, sealSeq, kind)
+    writeSidecar(tree, tree.descriptor(target.parent), target.encoded, durable)
+    file = writeTicket(tree, nameAt(target), object, sealSeq, kind, durable)
     return sealSeq
   })
   return file

@@ -13,17 +13,21 @@ const { S_IFMT, S_IFREG } = constants
 const stat = emptyStat()
 const SLOT = { rename: SLOT_RENAME_TICKET, link: SLOT_LINK_TICKET } as const
 
-/** Lets the object bear that name; a ticket that it has there already is replaced in one step. Its file. */
+/**
+ * Lets the object bear that name; a ticket that it has there already is replaced in one step. Its file.
+ * `durable`: on the disk before the name can be.
+ */
 export function writeTicket(
   tree: Tree,
   at: Name,
   object: SealedObject,
   sealSeq: number,
   kind: 'rename' | 'link',
+  durable: boolean,
 ): string {
   const file = ticketName(at.base, object.objectId)
   const bytes = object.ticket(sealSeq, at.dirId, at.name, SLOT[kind])
-  replaceSmall(tree, tree.descriptor(at.parent), file, bytes)
+  replaceSmall(tree, tree.descriptor(at.parent), file, bytes, durable)
   tree.directory(at.parent).noteTicket(at.base, file)
   return file
 }

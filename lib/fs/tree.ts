@@ -299,6 +299,8 @@ export class Tree {
     } else {
       this.#loseOthers(inode)
       if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
+      this.ctx.journal?.forget(inode.ino)
+      inode.body?.unprotect()
     }
     this.#drop(inode)
   }

@@ -26,6 +26,8 @@ const ROOT = 1
 
 export class TestVault {
   readonly folder = mkdtempSync(join(tmpdir(), 'coffer-fs-'))
+  /** what belongs to this machine and not to the vault */
+  readonly state = mkdtempSync(join(tmpdir(), 'coffer-state-'))
   readonly keys: VaultKeys
   /** added to the wall clock of the drives, milliseconds */
   skew = 0
@@ -63,8 +65,17 @@ export class TestVault {
     }
   }
 
-  open(options: { readOnly?: boolean; portable?: boolean; holdInodes?: boolean } = {}): Session {
+  /** Each drive has a journal of its own, unless it is to find that of another. */
+  open(
+    options: {
+      readOnly?: boolean
+      portable?: boolean
+      holdInodes?: boolean
+      journalFolder?: string
+    } = {},
+  ): Session {
     const { readOnly = false, portable = false, holdInodes = false } = options
+    const journalFolder = options.journalFolder ?? mkdtempSync(join(this.state, 'journal-'))
     const session = new Session(
       (log) =>
         new Drive({
@@ -75,6 +86,7 @@ export class TestVault {
           deviceId: Buffer.alloc(16, 0xe0),
           readOnly,
           portable,
+          journalFolder,
           log,
           random: (into) => void randomFillSync(into),
           clock: () => Date.now() + this.skew,
@@ -102,6 +114,7 @@ export class TestVault {
   remove(): void {
     for (const session of [...this.#sessions]) session.close()
     rmSync(this.folder, { recursive: true, force: true })
+    rmSync(this.state, { recursive: true, force: true })
   }
 }
 

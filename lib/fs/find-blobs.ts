@@ -1,0 +1,97 @@
+// The blobs that entries of a journal are of. Each says where its blob was; where it is not there any
+// more, since it or a directory above it was renamed, the whole tree is searched for its inode.
+
+import { CofferError } from '../errors.js'
+import { KIND_DIRECTORY, KIND_FILE, KIND_SYMLINK, type Kind } from '../format/constants.js'
+import { emptyStat } from '../store/backing.js'
+import type { Chain } from './journal-chains.js'
+import type { Tree } from './tree.js'
+
+const stat = emptyStat()
+
+export interface FoundBlob {
+  chain: Chain
+  /** open for writing, the caller's to close; -1 where there is no such blob */
+  fd: number
+  /** below the vault folder */
+  path: string
+}
+
+export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
+  const found: FoundBlob[] = []
+  const missing = new Map<number, Chain>()
+  for (const chain of chains) {
+    const path = chain.entries.at(-1)?.path ?? ''
+    const fd = openPath(tree, path.split('/').slice(1))
+    if (fd >= 0) {
+      tree.ctx.backing.statFd(fd, stat)
+      if (stat.ino === chain.ino) {
+        found.push({ chain, fd, path })
+        continue
+      }
+      tree.ctx.backing.close(fd)
+    }
+    missing.set(chain.ino, chain)
+  }
+  if (missing.size > 0) search(tree, tree.folder.rootFd, 'data', missing, found)
+  for (const chain of missing.values())
+    found.push({ chain, fd: -1, path: chain.entries.at(-1)?.path ?? '' })
+  return found
+}
+
+/** Opens the file at the end of a path of backing names, never through a link; -1 where it is not. */
+function openPath(tree: Tree, names: readonly string[]): number {
+  const { backing } = tree.ctx
+  let dirfd = tree.folder.rootFd
+  try {
+    for (const name of names.slice(0, -1)) {
+      const next = backing.openDirectory(dirfd, name)
+      if (dirfd !== tree.folder.rootFd) backing.closeDirectory(dirfd)
+      dirfd = next
+    }
+    const file = names.at(-1)
+    return file === undefined ? -1 : backing.openWrite(dirfd, file)
+  } catch (error) {
+    if (error instanceof CofferError) return -1
+    throw error
+  } finally {
+    if (dirfd !== tree.folder.rootFd) backing.closeDirectory(dirfd)
+  }
+}
+
+function search(
+  tree: Tree,
+  dirfd: number,
+  path: string,
+  missing: Map<number, Chain>,
+  found: FoundBlob[],
+): void {
+  const { backing } = tree.ctx
+  for (const name of backing.list(dirfd)) {
+    if (missing.size === 0) return
+    if (!backing.stat(dirfd, name, stat)) continue
+    const chain = missing.get(stat.ino)
+    if (chain !== undefined && extensionFits(name, chain.entries[0]?.kind)) {
+      missing.delete(stat.ino)
+      found.push({ chain, fd: backing.openWrite(dirfd, name), path: `${path}/${name}` })
+    }
+    if (!name.endsWith('.cfd')) continue
+    let below = -1
+    try {
+      below = backing.openDirectory(dirfd, name)
+      search(tree, below, `${path}/${name}`, missing, found)
+    } catch (error) {
+      // what cannot be entered has no blob that could be finished
+      if (!(error instanceof CofferError)) throw error
+    } finally {
+      if (below >= 0) backing.closeDirectory(below)
+    }
+  }
+}
+
+/** An inode number may be another file's by now. */
+function extensionFits(name: string, kind: Kind | undefined): boolean {
+  if (kind === KIND_FILE) return name.endsWith('.cff')
+  if (kind === KIND_SYMLINK) return name.endsWith('.cfl')
+  return kind !== KIND_DIRECTORY && name.endsWith('.cfs')
+}

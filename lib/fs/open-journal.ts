@@ -1,0 +1,27 @@
+// The journal of a drive that begins: what the last one left is finished first.
+
+import { BugError } from '../errors.js'
+import { JournalFile } from '../store/journal-file.js'
+import { Journal } from './journal.js'
+import { replay } from './replay.js'
+import type { Tree } from './tree.js'
+
+export function openJournal(tree: Tree, folder: string | undefined): Journal {
+  if (folder === undefined) throw new BugError('a drive that writes needs a journal')
+  const { backing, layout, clock, random, log } = tree.ctx
+  let file = new JournalFile(backing, folder)
+  try {
+    const unused = replay(tree, file)
+    if (unused > 0) {
+      const kept = file.setAside(`journal-kept-${new Date(clock()).toISOString().replaceAll(':', '')}`)
+      file.close()
+      const message = `interrupted changes to ${String(unused)} files are kept in ${folder}/${kept}`
+      log({ level: 'warn', event: 'journal-kept', message })
+      file = new JournalFile(backing, folder)
+    } else file.empty()
+    return new Journal(file, backing, layout, clock, random)
+  } catch (error) {
+    file.close()
+    throw error
+  }
+}

@@ -1,0 +1,97 @@
+// The journal's file, `journal` in the state folder of a vault: where its bytes lie, not what they
+// mean. It is written over from the start again and again, since blocks that are there already reach
+// the disk with one flush, and keeps some room between drives.
+
+import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
+import { emptyStat, type Backing } from './backing.js'
+
+const NAME = 'journal'
+const KEEP = 4 * 1024 * 1024
+const stat = emptyStat()
+
+export class JournalFile {
+  readonly #backing: Backing
+  readonly #dirfd: number
+  readonly #fd: number
+  /** bytes of the file that have blocks */
+  #taken = 0
+
+  /** `folder`: absolute path of a folder that only the user may enter. */
+  constructor(backing: Backing, folder: string) {
+    this.#backing = backing
+    this.#dirfd = backing.openRoot(folder)
+    try {
+      this.#fd = this.#open()
+      backing.statFd(this.#fd, stat)
+      this.#taken = Math.min(stat.size, stat.blocks * 512)
+    } catch (error) {
+      backing.closeDirectory(this.#dirfd)
+      throw error
+    }
+  }
+
+  #open(): number {
+    const backing = this.#backing
+    if (backing.stat(this.#dirfd, NAME, stat)) return backing.openWrite(this.#dirfd, NAME)
+    const fd = backing.createNew(this.#dirfd, NAME, 0o600)
+    const zeros = Buffer.alloc(KEEP)
+    try {
+      backing.write(fd, zeros, 0, KEEP, 0)
+      backing.sync(fd)
+      backing.sync(this.#dirfd)
+    } catch (error) {
+      backing.close(fd)
+      backing.unlink(this.#dirfd, NAME)
+      throw error
+    }
+    return fd
+  }
+
+  /** Bytes read; fewer than asked for only at the end. */
+  read(into: Uint8Array, length: number, position: number): number {
+    return this.#backing.read(this.#fd, into, 0, length, position)
+  }
+
+  write(bytes: Uint8Array, length: number, position: number): void {
+    this.#backing.write(this.#fd, bytes, 0, length, position)
+  }
+
+  sync(): void {
+    this.#backing.datasync(this.#fd)
+  }
+
+  /** Room up to `end`. Throws ENOSPC. */
+  reserve(end: number): void {
+    if (end <= this.#taken) return
+    const more = Math.ceil(end / KEEP) * KEEP
+    try {
+      this.#backing.reserve(this.#fd, this.#taken, more - this.#taken)
+    } catch (error) {
+      if (!(error instanceof CofferError) || error.code !== 'ENOSPC') throw error
+      throw new CofferError('ENOSPC', 'the disk of the state folder has no room for the journal')
+    }
+    this.#taken = more
+  }
+
+  /** Nothing in it counts any more; it keeps a little room. */
+  empty(): void {
+    this.#backing.write(this.#fd, Buffer.alloc(64), 0, 64, 0)
+    if (this.#taken <= KEEP) return
+    this.#backing.truncate(this.#fd, KEEP)
+    this.#taken = KEEP
+  }
+
+  /** Keeps what is in it under another name, for people. Its name. */
+  setAside(name: string): string {
+    this.#backing.link(this.#dirfd, NAME, this.#dirfd, name)
+    this.#backing.unlink(this.#dirfd, NAME)
+    this.#backing.sync(this.#dirfd)
+    return name
+  }
+
+  close(): void {
+    this.#backing.close(this.#fd)
+    this.#backing.closeDirectory(this.#dirfd)
+  }
+}
