@@ -59,7 +59,7 @@ const NODE_MODULES = {
   crypto: { may: ['crypto', 'store', 'agent'], why: 'primitives belong to crypto' },
   tty: { may: ['cli'], why: 'only cli talks to a terminal' },
 }
-const PURE_NODE_MODULES = { crypto: ['buffer', 'crypto'], format: ['buffer'] }
+const PURE_NODE_MODULES = { crypto: ['buffer', 'crypto'], format: ['buffer', 'zlib'] }
 const RANDOM =
   /^(random(Bytes|Fill|FillSync|Int|UUID)|generate(Key|Prime).*|getRandomValues|webcrypto)$/
 

@@ -15,6 +15,7 @@ export type Kind = 1 | 2 | 3 | 4
 
 export const HEADER_SIZE = 1024
 export const STATIC_SIZE = 128
+export const OBJECT_ID_OFFSET = 16
 export const SLOT_SIZE = 448
 export const SEAL_SIZE = 408
 export const slotOffset = (slot: 0 | 1): number => STATIC_SIZE + slot * SLOT_SIZE

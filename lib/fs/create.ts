@@ -179,10 +179,7 @@ export function mkdir(
     writeSidecar(tree, dirfd, encoded)
     backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfd`)
     backing.statFd(made, stat)
-    return born(
-      tree,
-      tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat),
-    )
+    return born(tree, tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat))
   } catch (error) {
     if (made >= 0) removeQuietly(tree, made, dirfd, file, temporary)
     throw error
@@ -240,10 +237,7 @@ export function mknod(
     writeSidecar(tree, dirfd, encoded)
     backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfs`)
     backing.statFd(fd, stat)
-    return born(
-      tree,
-      tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat),
-    )
+    return born(tree, tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat))
   } catch (error) {
     if (backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
     throw error

@@ -310,9 +310,10 @@ export class Drive implements Filesystem {
   fallocate(fh: number, mode: number, offset: number, length: number): void {
     const inode = this.#files.inode(fh)
     this.#told(inode, () => {
-      for (const step of fallocate(mode, offset, length)) this.#files.change(inode, (body) => {
-        step(body)
-      })
+      for (const step of fallocate(mode, offset, length))
+        this.#files.change(inode, (body) => {
+          step(body)
+        })
     })
   }
 

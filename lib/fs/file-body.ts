@@ -55,6 +55,7 @@ class ChunkRun implements PlainRun {
 }
 
 const nothing = (): void => undefined
+const NO_ERASE = { first: 0, end: 0 }
 const nothingStaged = new Uint8Array(0)
 const straight = new StraightRun()
 const chunked = new ChunkRun()
@@ -78,7 +79,7 @@ export class FileBody implements JournaledBlob {
   changedAt = 0
   /** extended attributes that may not be on the disk yet */
   attributesChanged = false
-  /** bytes beyond the sealed length that nobody vouches for: readable, never written over */
+  /** bytes beyond the sealed length that nobody vouches for: not shown, never written over */
   unsealedTail = false
   /** wall clock of its creation where no sync has been asked for since, otherwise 0 */
   bornAt = 0
@@ -95,7 +96,7 @@ export class FileBody implements JournaledBlob {
   #unsettled = 0
   #lastRead = -1
   /** chunks that the next seal makes absent */
-  #erase = { first: 0, end: 0 }
+  #erase = NO_ERASE
   /** the blob could not be brought to the state that the journal has */
   #refused: unknown = null
 
@@ -189,11 +190,12 @@ export class FileBody implements JournaledBlob {
         const message = `the blob is longer than its seal of ${String(length)} bytes: its writer did not come to seal it`
         throw new CofferError('OBJECT_UNSEALED', message)
       }
-      body.size = there
-      body.#records.adopt(there, acc, absent, chunkWrites, exact !== null)
+      body.size = length
+      body.#records.adopt(length, acc, absent, chunkWrites)
       if (exact !== length) {
         body.unsealedTail = true
-        const message = `${String(there - length)} bytes lie beyond the seal: their writer did not come to seal them`
+        const message =
+          'more lies in the blob than its seal says: its writer did not come to seal it'
         log({ level: 'warn', event: 'unsealed-tail', message })
       }
       if (strict) body.#records.verifyAll(fd)
@@ -240,7 +242,8 @@ export class FileBody implements JournaledBlob {
     while (count < RUN_RECORDS) {
       const index = first + count
       const stored = this.#records.lengthOf(index)
-      if (stored < 0 || this.#cache.get(index) !== undefined || index * chunkSize + stored > end) break
+      if (stored < 0 || this.#cache.get(index) !== undefined || index * chunkSize + stored > end)
+        break
       count++
       bytes += stored
       if (stored < chunkSize) break
@@ -254,7 +257,8 @@ export class FileBody implements JournaledBlob {
 
   /** Plaintext of a chunk that is wanted in part; the last such one stays at hand. */
   #readable(index: number): Uint8Array {
-    if (this.#lastRead >= 0 && !this.#cache.isDirty(this.#lastRead)) this.#cache.drop(this.#lastRead)
+    if (this.#lastRead >= 0 && !this.#cache.isDirty(this.#lastRead))
+      this.#cache.drop(this.#lastRead)
     const { plain } = this.#load(index)
     this.#lastRead = index
     return plain
@@ -526,12 +530,18 @@ export class FileBody implements JournaledBlob {
       this.#records.cut(this.fd, last)
     }
     this.#storeDirty(last)
-    if (this.#records.isStaged(last)) return
+    if (this.#tailIsStaged(last)) return
     this.#withTail(last, (plain, length) => {
       this.#records.storeTail(this.fd, last, plain, length)
     })
     const chunk = this.#cache.get(last)
     if (chunk !== undefined) this.#cache.clean(chunk)
+  }
+
+  /** While the old last chunk is still short on the disk, the new one has to wait for it. */
+  #tailIsStaged(last: number): boolean {
+    const { short } = this.#records
+    return this.#records.isStaged(last) || (short >= 0 && short !== last)
   }
 
   /** Lends the plaintext of the short last chunk, where its record is not as it should be. */
@@ -604,11 +614,13 @@ export class FileBody implements JournaledBlob {
         failed: (error: unknown, applied: boolean) => {
           if (applied) this.#refused = error
           else records.restore(mark)
+          this.#erase = NO_ERASE
         },
       }
       journal.queue(item, records.straight.bytes)
     } catch (error) {
       records.restore(mark)
+      this.#erase = NO_ERASE
       throw error
     }
   }
@@ -618,12 +630,13 @@ export class FileBody implements JournaledBlob {
     const { chunkSize } = this.#ctx.layout
     const { entry } = this.#journal
     const last = Math.floor(this.size / chunkSize)
+    const withTail = this.#tailIsStaged(last)
     for (const index of this.#cache.dirtyIndices()) {
       const chunk = this.#cache.get(index)
       if (index < last && chunk !== undefined)
         this.#records.stage(this.fd, entry, index, chunk.plain, chunkSize)
     }
-    if (!this.#records.isStaged(last)) return
+    if (!withTail) return
     this.#withTail(last, (plain, length) => {
       this.#records.stage(this.fd, entry, last, plain, length)
     })
@@ -655,7 +668,7 @@ export class FileBody implements JournaledBlob {
   /** The blob is as the seal on the disk says; what was staged lies in `bytes`. */
   #sealed(mode: number, bytes: Uint8Array): void {
     this.#records.settle(this.fd, bytes, this.#erase.first, this.#erase.end)
-    this.#erase = { first: 0, end: 0 }
+    this.#erase = NO_ERASE
     const last = Math.floor(this.size / this.#ctx.layout.chunkSize)
     for (const index of this.#cache.dirtyIndices()) if (index !== last) this.#cache.drop(index)
     const tail = this.#cache.get(last)

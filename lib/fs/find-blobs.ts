@@ -1,8 +1,16 @@
 // The blobs that entries of a journal are of. Each says where its blob was; where it is not there any
 // more, since it or a directory above it was renamed, the whole tree is searched for its inode.
 
+import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
-import { KIND_DIRECTORY, KIND_FILE, KIND_SYMLINK, type Kind } from '../format/constants.js'
+import {
+  ID_SIZE,
+  KIND_DIRECTORY,
+  KIND_FILE,
+  KIND_SYMLINK,
+  OBJECT_ID_OFFSET,
+  type Kind,
+} from '../format/constants.js'
 import { emptyStat } from '../store/backing.js'
 import type { Chain } from './journal-chains.js'
 import type { Tree } from './tree.js'
@@ -24,8 +32,7 @@ export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
     const path = chain.entries.at(-1)?.path ?? ''
     const fd = openPath(tree, path.split('/').slice(1))
     if (fd >= 0) {
-      tree.ctx.backing.statFd(fd, stat)
-      if (stat.ino === chain.ino) {
+      if (isOf(tree, fd, chain)) {
         found.push({ chain, fd, path })
         continue
       }
@@ -37,6 +44,13 @@ export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
   for (const chain of missing.values())
     found.push({ chain, fd: -1, path: chain.entries.at(-1)?.path ?? '' })
   return found
+}
+
+/** Does the blob name that object? It may be another inode, in a folder that was copied. */
+function isOf({ ctx }: Tree, fd: number, { entries }: Chain): boolean {
+  const id = Buffer.alloc(ID_SIZE)
+  const got = ctx.backing.read(fd, id, 0, ID_SIZE, OBJECT_ID_OFFSET)
+  return got === ID_SIZE && entries.some(({ objectId }) => id.equals(objectId))
 }
 
 /** Opens the file at the end of a path of backing names, never through a link; -1 where it is not. */

@@ -162,7 +162,7 @@ export class Journal {
       if (this.#durable) this.#file.sync()
     } catch (error) {
       this.#sequence = this.#sequenceAt
-      for (const { failed } of queue) failed(error, false)
+      for (const item of queue) item.failed(error, false)
       throw error
     } finally {
       this.#queue = []
@@ -190,15 +190,16 @@ export class Journal {
     return this.#position > JOURNAL_MAX || this.#live.size > BLOBS_MAX
   }
 
-  #do({ blob, change, records, done }: Change, bytes: Uint8Array): void {
+  #do(item: Change, bytes: Uint8Array): void {
+    const { blob, change, records } = item
     this.#enliven(blob, change.seal.subarray(0, NONCE_SIZE))
     redo(this.#backing, this.#layout, blob.fd, bytes, { ...change, records })
-    done(bytes)
+    item.done(bytes)
   }
 
   #enliven(blob: JournaledBlob, seal: Uint8Array): void {
     const live = this.#live.get(blob.ino)
-    if (live !== undefined && live.blob === null) this.#backing.close(live.fd)
+    if (live?.blob === null) this.#backing.close(live.fd)
     this.#live.set(blob.ino, { blob, fd: -1, seal: Uint8Array.from(seal), since: this.#clock() })
   }
 
@@ -230,7 +231,13 @@ export class Journal {
     this.#live.delete(ino)
     if (live.blob === null) this.#backing.close(live.fd)
     const from = new Uint8Array(NONCE_SIZE)
-    const removed = { kind: KIND_FILE, ino, objectId: new Uint8Array(ID_SIZE), from, path: '' } as const
+    const removed = {
+      kind: KIND_FILE,
+      ino,
+      objectId: new Uint8Array(ID_SIZE),
+      from,
+      path: '',
+    } as const
     this.entry.begin()
     this.entry.finish(ENTRY_GONE, removed, null, nothing, this.#session, this.#sequence++)
     try {

@@ -13,7 +13,9 @@ export function openJournal(tree: Tree, folder: string | undefined): Journal {
   try {
     const unused = replay(tree, file)
     if (unused > 0) {
-      const kept = file.setAside(`journal-kept-${new Date(clock()).toISOString().replaceAll(':', '')}`)
+      const kept = file.setAside(
+        `journal-kept-${new Date(clock()).toISOString().replaceAll(':', '')}`,
+      )
       file.close()
       const message = `interrupted changes to ${String(unused)} files are kept in ${folder}/${kept}`
       log({ level: 'warn', event: 'journal-kept', message })

@@ -84,24 +84,15 @@ export class RecordStore {
     this.#strictLast = integrity === 'full' ? Infinity : ctx.layout.lastChunk(strictMax)
   }
 
-  /**
-   * Takes over a blob of `plainSize` bytes as its seal describes it. `ended`: its short last record is
-   * there; a writer that was killed leaves full ones only.
-   */
-  adopt(
-    plainSize: number,
-    acc: Uint8Array,
-    absent: number,
-    chunkWrites: number,
-    ended = true,
-  ): void {
+  /** Takes over a blob of `plainSize` bytes as its seal describes it. */
+  adopt(plainSize: number, acc: Uint8Array, absent: number, chunkWrites: number): void {
     const { layout } = this.#ctx
     this.acc.set(acc)
     this.absent = absent
     this.chunkWrites = chunkWrites
     this.end = layout.lastChunk(plainSize) + 1
-    this.short = ended ? this.end - 1 : -1
-    this.shortLength = ended ? plainSize - (this.end - 1) * layout.chunkSize : 0
+    this.short = this.end - 1
+    this.shortLength = plainSize - this.short * layout.chunkSize
     this.#protect()
     this.#reservation.forget()
     this.pairs = null
@@ -230,8 +221,7 @@ export class RecordStore {
       this.#missed(mark, first)
       throw error
     }
-    for (let k = 0; k < count; k++)
-      this.#enterStraight(first + k, k * layout.recordSize, length)
+    for (let k = 0; k < count; k++) this.#enterStraight(first + k, k * layout.recordSize, length)
   }
 
   /** Seals and stores the short last chunk, `length` bytes of `plain`. It is not staged. */

@@ -45,7 +45,8 @@ export function redo(
   }
   const last = records.at(-1)
   if (cut !== NO_CUT) {
-    const end = last === undefined || last.index < cut ? layout.recordOffset(cut) : endOf(layout, last)
+    const end =
+      last === undefined || last.index < cut ? layout.recordOffset(cut) : endOf(layout, last)
     backing.truncate(fd, end)
   }
   if (eraseFrom < eraseTo) {

@@ -46,7 +46,8 @@ export function replay(tree: Tree, file: JournalFile): number {
       const outcome = fd < 0 ? 'elsewhere' : finish(tree.ctx, file, chain, fd, path)
       if (outcome === 'elsewhere') {
         unused++
-        const message = 'the blob of an interrupted change was replaced or removed in the vault folder'
+        const message =
+          'the blob of an interrupted change was replaced or removed in the vault folder'
         log({ level: 'warn', event: 'replay', message, blob: path })
       } else if (outcome === 'finished') finished++
     } finally {
@@ -95,7 +96,11 @@ function finish(
 }
 
 /** null where no object, or another one, lies there. */
-function readObject(ctx: Context, fd: number, { kind, objectId }: ParsedEntry): SealedObject | null {
+function readObject(
+  ctx: Context,
+  fd: number,
+  { kind, objectId }: ParsedEntry,
+): SealedObject | null {
   try {
     const object = SealedObject.read(ctx, fd, kind)
     if (same(object.objectId, objectId)) return object
@@ -114,7 +119,10 @@ function trim({ backing, layout }: Context, fd: number, { kind, seal }: SealedOb
   if (stat.size > size) backing.truncate(fd, size)
 }
 
-function sealOf(object: SealedObject, { slot, seal }: ParsedEntry): NonNullable<SealedObject['seal']> {
+function sealOf(
+  object: SealedObject,
+  { slot, seal }: ParsedEntry,
+): NonNullable<SealedObject['seal']> {
   const header = Uint8Array.from(object.header)
   header.fill(0, slotOffset(0), HEADER_SIZE)
   header.set(seal, slotOffset(slot))
@@ -217,7 +225,7 @@ class Finish {
   /** Writes the journal's version of a chunk, if it is authentic and not there already. */
   #store(index: number): void {
     const version = this.#versions.get(index)
-    if (version === undefined || version.pair !== null) return
+    if (version?.pair !== null) return
     const { backing, layout, pool } = this.#ctx
     const size = version.length + RECORD_OVERHEAD
     const got = this.#file.read(this.#record, size, version.at)
@@ -228,7 +236,8 @@ class Finish {
     if (!authentic) throw new CofferError('EIO', 'a record of the journal is damaged')
     const offset = layout.recordOffset(index)
     const there = backing.read(this.#fd, this.#there, 0, size, offset)
-    if (there === size && same(this.#there.subarray(0, size), this.#record.subarray(0, size))) return
+    if (there === size && same(this.#there.subarray(0, size), this.#record.subarray(0, size)))
+      return
     backing.write(this.#fd, this.#record, 0, size, offset)
   }
 

@@ -1,6 +1,6 @@
 // The journal's file, `journal` in the state folder of a vault: where its bytes lie, not what they
 // mean. It is written over from the start again and again, since blocks that are there already reach
-// the disk with one flush, and keeps some room between drives.
+// the disk with one flush.
 
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
@@ -35,14 +35,10 @@ export class JournalFile {
     const backing = this.#backing
     if (backing.stat(this.#dirfd, NAME, stat)) return backing.openWrite(this.#dirfd, NAME)
     const fd = backing.createNew(this.#dirfd, NAME, 0o600)
-    const zeros = Buffer.alloc(KEEP)
     try {
-      backing.write(fd, zeros, 0, KEEP, 0)
-      backing.sync(fd)
       backing.sync(this.#dirfd)
     } catch (error) {
       backing.close(fd)
-      backing.unlink(this.#dirfd, NAME)
       throw error
     }
     return fd
