@@ -17,7 +17,6 @@ import {
 } from './protocol.js'
 import { openDrive, type Drive } from './open-drive.js'
 import { chooseEngine } from './vault.js'
-import { vaultState } from '../store/state.js'
 
 if (parentPort === null) throw new BugError('the drive worker is not a worker')
 const main: MessagePort = parentPort
@@ -51,7 +50,6 @@ function open({ order, body }: WorkerStart): Drive {
     deviceId: Buffer.from(order.deviceId, 'hex'),
     readOnly: order.readOnly,
     lock: true,
-    ...(order.readOnly ? {} : { journalFolder: vaultState(order.vaultId) }),
     log: ({ level, event, code, message, blob, path }: LogEvent) => {
       const where = order.logNames && path !== undefined ? ` path=${path}` : ''
       const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`
