@@ -171,7 +171,8 @@ export function mkdir(
       firstSeal(tree, { parentDirId: directory.first.dirId, name }, S_IFDIR | bits, dirId, 0),
       0,
       (bytes) => {
-        writeSmall(tree, made, file, bytes)
+        // without it nothing below can ever be opened
+        writeSmall(tree, made, file, bytes, true)
       },
     )
     own(tree, made, owner)

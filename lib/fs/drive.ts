@@ -115,9 +115,15 @@ export class Drive implements Filesystem {
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
     const folder = new VaultFolder(backing, options.vaultPath, clock)
-    if (options.lock === true) folder.lock()
-    this.#tree = new Tree(ctx, folder)
-    if (!readOnly) ctx.journal = openJournal(this.#tree, options.journalFolder)
+    try {
+      if (options.lock === true) folder.lock()
+      this.#tree = new Tree(ctx, folder)
+      if (!readOnly) ctx.journal = openJournal(this.#tree, options.journalFolder)
+    } catch (error) {
+      folder.close()
+      ctx.keyring.wipe()
+      throw error
+    }
     this.#files = new OpenFiles(this.#tree)
   }
 

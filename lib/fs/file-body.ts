@@ -97,8 +97,8 @@ export class FileBody implements JournaledBlob {
   #lastRead = -1
   /** chunks that the next seal makes absent */
   #erase = NO_ERASE
-  /** the blob could not be brought to the state that the journal has */
-  #refused: unknown = null
+  /** brings the blob to the state that the journal has, which it refused before */
+  #again: (() => void) | null = null
 
   private constructor(
     ctx: Context,
@@ -207,6 +207,7 @@ export class FileBody implements JournaledBlob {
   }
 
   read(offset: number, length: number, into: Uint8Array, at: number): number {
+    this.#bring()
     const end = Math.min(this.size, offset + length)
     if (offset >= end) return 0
     const { chunkSize } = this.#ctx.layout
@@ -290,7 +291,16 @@ export class FileBody implements JournaledBlob {
     this.set.mtime = 'omit'
   }
 
+  /** After a failure of the disk the blob may be behind the journal, and torn. */
+  #bring(): void {
+    const again = this.#again
+    if (again === null) return
+    again()
+    this.#again = null
+  }
+
   #mayWrite(): void {
+    this.#bring()
     if (!this.unsealedTail) return
     throw new CofferError(
       'OBJECT_DAMAGED',
@@ -386,7 +396,8 @@ export class FileBody implements JournaledBlob {
 
   truncate(size: number): void {
     if (size > SIZE_LIMIT) throw new CofferError('EFBIG', 'a file cannot become that large')
-    if (size !== 0) this.#mayWrite()
+    if (size === 0) this.#bring()
+    else this.#mayWrite()
     this.unsealedTail = false
     const { chunkSize } = this.#ctx.layout
     const last = Math.floor(size / chunkSize)
@@ -577,7 +588,7 @@ export class FileBody implements JournaledBlob {
   /** The same up to the journal's next flush. The first seal of a new object needs none. */
   stage(place: Place, mode: number, prevTag: Uint8Array, durable: boolean): void {
     const { backing } = this.#ctx
-    if (this.#refused !== null) throw this.#refused as Error
+    this.#bring()
     this.#storeStraight()
     const records = this.#records
     records.trim(this.fd)
@@ -611,8 +622,8 @@ export class FileBody implements JournaledBlob {
           if (settled) this.#unsettled = 0
           this.#sealed(mode, bytes)
         },
-        failed: (error: unknown, applied: boolean) => {
-          if (applied) this.#refused = error
+        failed: (again: (() => void) | null) => {
+          if (again !== null) this.#again = again
           else records.restore(mark)
           this.#erase = NO_ERASE
         },
@@ -697,7 +708,7 @@ export class FileBody implements JournaledBlob {
     this.#cache.dropRange(0)
     this.#records.close()
     journal?.release(this.#promised)
-    if (this.dirty && this.#refused === null && this.object.seal !== null) {
+    if (this.dirty && this.#again === null && this.object.seal !== null) {
       try {
         this.#records.revert(this.fd)
       } catch {

@@ -7,6 +7,7 @@
 // written to it for a while, or when the journal has grown too large.
 
 import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
 import { ID_SIZE, KIND_FILE, NONCE_SIZE, slotOffset, type Kind } from '../format/constants.js'
 import {
   ENTRY_COMMIT,
@@ -57,8 +58,11 @@ export interface Change {
   records: readonly PlacedRecord[]
   /** the blob has its new state; `bytes` is what the records lie in */
   done(bytes: Uint8Array): void
-  /** `applied`: the entry is durable and will be done at the next mount, but the blob refused it */
-  failed(error: unknown, applied: boolean): void
+  /**
+   * Either nothing has happened, or the entry counts and the blob would not have it: then `again`
+   * tries once more, as the next mount will.
+   */
+  failed(again: (() => void) | null): void
 }
 
 /** A blob with entries that count. */
@@ -88,8 +92,8 @@ export class Journal {
   #position = 0
   #sequenceAt = 0
   #promised = 0
-  /** entries that their blobs refused: they stay for the next mount */
-  #stuck = false
+  /** number of entries that their blobs refused: they stay, perhaps for the next mount */
+  #stuck = 0
 
   constructor(file: JournalFile, backing: Backing, layout: Layout, clock: Clock, random: Random) {
     this.#file = file
@@ -162,13 +166,14 @@ export class Journal {
       if (this.#durable) this.#file.sync()
     } catch (error) {
       this.#sequence = this.#sequenceAt
-      for (const item of queue) item.failed(error, false)
+      for (const item of queue) item.failed(null)
       throw error
     } finally {
       this.#queue = []
       this.#durable = false
       this.entry.filled = 0
     }
+    const position = this.#position
     this.#position += filled
     this.#sequenceAt = this.#sequence
     let first: unknown = null
@@ -177,8 +182,10 @@ export class Journal {
         this.#do(item, bytes)
       } catch (error) {
         first ??= error
-        item.failed(error, true)
-        this.#stuck = true
+        this.#stuck++
+        item.failed(() => {
+          this.#doAgain(item, position, filled)
+        })
       }
     }
     this.entry.clear()
@@ -195,6 +202,14 @@ export class Journal {
     this.#enliven(blob, change.seal.subarray(0, NONCE_SIZE))
     redo(this.#backing, this.#layout, blob.fd, bytes, { ...change, records })
     item.done(bytes)
+  }
+
+  #doAgain(item: Change, position: number, size: number): void {
+    const bytes = Buffer.alloc(size)
+    if (this.#file.read(bytes, size, position) < size)
+      throw new CofferError('EIO', 'the journal has become shorter')
+    this.#do(item, bytes)
+    this.#stuck--
   }
 
   #enliven(blob: JournaledBlob, seal: Uint8Array): void {
@@ -289,7 +304,7 @@ export class Journal {
   }
 
   #emptyFile(): void {
-    if (this.#position === 0 || this.#stuck) return
+    if (this.#position === 0 || this.#stuck > 0) return
     this.#file.empty()
     this.#position = 0
     this.#sequence = this.#sequenceAt = 0

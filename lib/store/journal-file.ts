@@ -72,6 +72,7 @@ export class JournalFile {
 
   /** Nothing in it counts any more; it keeps a little room. */
   empty(): void {
+    if (this.#taken === 0) return
     this.#backing.write(this.#fd, Buffer.alloc(64), 0, 64, 0)
     if (this.#taken <= KEEP) return
     this.#backing.truncate(this.#fd, KEEP)
