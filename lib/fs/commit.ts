@@ -61,7 +61,11 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
       inode.pending = false
       return
     } catch (error) {
-      if (!(error instanceof CofferError) || error.code !== 'EEXIST') throw error
+      if (!(error instanceof CofferError) || error.code !== 'EEXIST') {
+        // it has a seal, and still no name
+        body.dirty = true
+        throw error
+      }
     }
     // the name has arrived from the cloud meanwhile: it stays there, ours is shown beside it
     const conflict = conflictName(inode.name, clock(), attempt)

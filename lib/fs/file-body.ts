@@ -596,7 +596,7 @@ export class FileBody implements JournaledBlob {
       this.object.begin(this.#state(place, mode, prevTag), this.seqFloor, (bytes, offset) => {
         backing.write(this.fd, bytes, 0, bytes.length, offset)
       })
-      this.#sealed(mode, nothingStaged)
+      this.#sealed(mode, nothingStaged, NO_ERASE)
       return
     }
     const settled = durable || this.#unsettled > UNSETTLED_BYTES_MAX
@@ -620,7 +620,7 @@ export class FileBody implements JournaledBlob {
         done: (bytes: Uint8Array) => {
           this.object.accept(next)
           if (settled) this.#unsettled = 0
-          this.#sealed(mode, bytes)
+          this.#sealed(mode, bytes, erase)
         },
         failed: (again: (() => void) | null) => {
           if (again !== null) this.#again = again
@@ -677,8 +677,8 @@ export class FileBody implements JournaledBlob {
   }
 
   /** The blob is as the seal on the disk says; what was staged lies in `bytes`. */
-  #sealed(mode: number, bytes: Uint8Array): void {
-    this.#records.settle(this.fd, bytes, this.#erase.first, this.#erase.end)
+  #sealed(mode: number, bytes: Uint8Array, erased: { first: number; end: number }): void {
+    this.#records.settle(this.fd, bytes, erased.first, erased.end)
     this.#erase = NO_ERASE
     const last = Math.floor(this.size / this.#ctx.layout.chunkSize)
     for (const index of this.#cache.dirtyIndices()) if (index !== last) this.#cache.drop(index)
