@@ -38,6 +38,8 @@ export function exchange(tree: Tree, a: Inode, b: Inode): void {
   floor = Math.max(floor, ...directories.map(({ inode }) => sealSeqOf(tree, inode)))
   for (const mover of files) mover.ticket = grant(tree, mover, floor)
   swap(tree, a, b)
+  if (directories.length > 0)
+    for (const { to } of movers) tree.ctx.backing.sync(tree.descriptor(to.parent))
   for (const mover of directories) sealDirectory(tree, mover, floor, false)
   for (const { ticket, from } of files) {
     // the object's ticket for the name that it has left, unless a copy of it has come there

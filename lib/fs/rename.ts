@@ -86,6 +86,8 @@ function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
     isPrecious(tree, inode),
   )
   moveBlob(tree, inode, target)
+  // the metas must not be without the old name before the disk has the new one
+  if (isPrecious(tree, inode)) ctx.backing.sync(tree.descriptor(target.parent))
   sealMetas(ctx, fd, metas, { place, mode, leaving: null }, target.floor)
 }
 
