@@ -118,7 +118,7 @@ export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attrib
     return
   }
   // an open file knows better than its blob
-  out.size = body.size
+  out.size = body.content.size
   if (body.dirty) {
     const sec = Math.floor(body.changedAt / 1000)
     const nsec = (body.changedAt % 1000) * 1_000_000

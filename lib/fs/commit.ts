@@ -30,7 +30,7 @@ export function stage(tree: Tree, inode: Inode, durable = false): void {
   if (inode.pending && parent !== null) giveName(tree, inode, parent, mode)
   // a name that we have never seen may still lead to what we saw unlinked
   else if (parent === null && stat.nlink === 0) {
-    body.unprotect()
+    body.content.unprotect()
     return
   } else {
     const { place, above } = nameToSeal(tree, inode, body.object, stat.nlink)

@@ -120,7 +120,7 @@ export function symlink(
 ): Inode {
   const inode = createBody(tree, parent, name, '.cfl', 0o777, caller)
   try {
-    inode.body?.write(0, target, 0, target.length)
+    inode.body?.content.write(0, target, 0, target.length)
     commit(tree, inode)
     inode.closedAt = 0
     return inode

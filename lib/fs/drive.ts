@@ -176,8 +176,9 @@ export class Drive implements Filesystem {
     try {
       const body = inode.body ?? openBody(this.#tree, inode, false)
       try {
-        const target = new Uint8Array(body.size)
-        body.read(0, body.size, target, 0)
+        const { content } = body
+        const target = new Uint8Array(content.size)
+        content.read(0, content.size, target, 0)
         return target
       } finally {
         if (inode.body === null) body.close()
@@ -318,7 +319,7 @@ export class Drive implements Filesystem {
     this.#told(inode, () => {
       for (const step of fallocate(mode, offset, length))
         this.#files.change(inode, (body) => {
-          step(body)
+          step(body.content)
         })
     })
   }

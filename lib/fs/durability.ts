@@ -4,12 +4,11 @@
 // the new name, unless they are synced first.
 
 import { emptyStat } from '../store/backing.js'
+import { YOUNG_MS } from './file-body.js'
 import type { Inode } from './inode.js'
 import { syncSmall } from './small-files.js'
 import type { Tree } from './tree.js'
 
-/** Nothing of a file that is younger has reached the disk, unless somebody asked for it. */
-const YOUNG_MS = 5000
 const stat = emptyStat()
 
 /** Would a stop of the machine find the object on the disk? Then no change may endanger it. */

@@ -2,22 +2,22 @@
 // only in part, and the last one, which is never absent, are filled with zeros.
 
 import { CofferError } from '../errors.js'
-import type { FileBody } from './file-body.js'
+import type { FileContent } from './file-content.js'
 
 const KEEP_SIZE = 1
 const PUNCH_HOLE = 2
 const ZERO_RANGE = 16
 
-type Step = (body: FileBody) => void
+type Step = (content: FileContent) => void
 
 /** What is to be done to the file, one after the other; the holes of a step are there after it. */
 export function fallocate(mode: number, offset: number, length: number): Step[] {
   const keepSize = (mode & KEEP_SIZE) !== 0
-  const allocate = (body: FileBody): void => {
-    body.allocate(offset, length, keepSize)
+  const allocate = (content: FileContent): void => {
+    content.allocate(offset, length, keepSize)
   }
-  const punch = (body: FileBody): void => {
-    body.punch(offset, length)
+  const punch = (content: FileContent): void => {
+    content.punch(offset, length)
   }
   switch (mode & ~KEEP_SIZE) {
     case 0:

@@ -53,7 +53,7 @@ export class OpenFiles {
       inode.body ??= openBody(this.#tree, inode, writing, truncating)
       this.#open.add(inode)
       if (writing) makeWritable(this.#tree, inode)
-      if (truncating) inode.body.truncate(0)
+      if (truncating) inode.body.content.truncate(0)
     } catch (error) {
       if (inode.opens === 0) this.#close(inode)
       throw error
@@ -72,7 +72,7 @@ export class OpenFiles {
   }
 
   read(inode: Inode, offset: number, length: number, into: Uint8Array, at: number): number {
-    return this.#body(inode).read(offset, length, into, at)
+    return this.#body(inode).content.read(offset, length, into, at)
   }
 
   write(
@@ -85,7 +85,7 @@ export class OpenFiles {
   ): void {
     this.change(inode, (body) => {
       if (killPriv) killPrivileges(this.#tree, inode)
-      body.write(offset, from, at, length)
+      body.content.write(offset, from, at, length)
     })
   }
 
@@ -107,8 +107,8 @@ export class OpenFiles {
 
   seek(inode: Inode, offset: number, whence: number): number {
     const body = this.#body(inode)
-    if (whence === SEEK_DATA) return body.nextData(offset)
-    if (whence === SEEK_HOLE) return body.nextHole(offset)
+    if (whence === SEEK_DATA) return body.content.nextData(offset)
+    if (whence === SEEK_HOLE) return body.content.nextHole(offset)
     throw new CofferError('EINVAL', 'a position is found by data or hole')
   }
 

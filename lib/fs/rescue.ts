@@ -6,6 +6,7 @@ import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF } from './attributes.js'
 import { FileBody } from './file-body.js'
+import type { FileContent } from './file-content.js'
 import type { Inode } from './inode.js'
 import type { Tree } from './tree.js'
 import { getxattr, listxattr, setxattr } from './xattr.js'
@@ -38,7 +39,7 @@ export function rescue(tree: Tree, inode: Inode): void {
     backing.statFd(fd, stat)
     if (stat.uid !== uid || stat.gid !== gid) backing.chownFd(fd, uid, gid)
     body = FileBody.create(tree.ctx, KIND_OF[inode.extension], fd, stat.ino, old.mode)
-    copy(old, body)
+    copy(old.content, body.content)
   } catch (error) {
     if (body === null) backing.close(fd)
     else body.close()
@@ -73,7 +74,7 @@ function readAttributes(tree: Tree, inode: Inode): [string, Uint8Array][] {
   })
 }
 
-function copy(from: FileBody, to: FileBody): void {
+function copy(from: FileContent, to: FileContent): void {
   const buffer = new Uint8Array(Math.min(COPY_BYTES, from.size))
   for (let at = data(from, 0); at < from.size; at = data(from, at)) {
     const length = from.read(at, Math.min(buffer.length, from.nextHole(at) - at), buffer, 0)
@@ -84,7 +85,7 @@ function copy(from: FileBody, to: FileBody): void {
   buffer.fill(0)
 }
 
-function data(body: FileBody, from: number): number {
+function data(body: FileContent, from: number): number {
   try {
     return body.nextData(from)
   } catch (error) {

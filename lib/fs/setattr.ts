@@ -128,7 +128,7 @@ export function truncate(tree: Tree, inode: Inode, size: number): void {
   if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
   if (inode.extension !== '.cff') throw new CofferError('EINVAL', 'not a regular file')
   withBody(tree, inode, size === 0, (body) => {
-    body.truncate(size)
+    body.content.truncate(size)
   })
 }
 

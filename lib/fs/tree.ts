@@ -300,7 +300,7 @@ export class Tree {
       this.#loseOthers(inode)
       if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
       this.ctx.journal?.forget(inode.ino)
-      inode.body?.unprotect()
+      inode.body?.content.unprotect()
     }
     this.#drop(inode)
   }
