@@ -23,8 +23,10 @@ import {
   type ControlRequest,
   type DriveStatus,
   type Order,
+  type TestFile,
 } from './protocol.js'
 import { driveStatus } from './drive-status.js'
+import { hiddenFiles, selfTest, testFiles } from './self-test.js'
 import { WorkerLink } from './worker-link.js'
 
 const REPORT_TIMEOUT_MS = 1000
@@ -45,6 +47,7 @@ export class Agent {
   #session: FuseSession | null = null
   #server: Server | null = null
   #registered = false
+  #selfTestMs: number | null = null
   #leaving: Promise<void> | null = null
   #signals = 0
   #timer: NodeJS.Timeout | null = null
@@ -83,19 +86,21 @@ export class Agent {
 
   /** Resolves when the drive is usable. Where it throws, nothing of the drive is left. */
   async start(body: VaultBody): Promise<void> {
-    const { mountpoint, readOnly, allowOther } = this.#order
+    const { mountpoint, readOnly, allowOther, selfTest: kind } = this.#order
+    const files = testFiles(kind)
     try {
       this.#registered = register(this.#drive)
       if (!this.#registered) {
         throw new CofferError('ALREADY_MOUNTED', 'another command is mounting this vault just now')
       }
-      await this.#link.open(this.#order, body, this.#counters.shared)
+      const hidden = files.length === 0 ? null : hiddenFiles(files, readOnly, [process.pid])
+      await this.#link.open(this.#order, body, this.#counters.shared, hidden)
       for (const seed of body.seeds.values()) seed.fill(0)
       this.#session = mountFuse({ mountpoint, fsname: 'coffer', readOnly, allowOther })
       this.#drive.device = this.#session.devNumber
       update(this.#drive)
       this.#link.serve(this.#session.deviceFd)
-      await Promise.race([waitUsable(mountpoint), this.#endedEarly()])
+      await Promise.race([this.#usable(files), this.#endedEarly()])
       // whoever finds the socket may send a signal just as well
       this.#watchSignals()
       this.#server = await serveControl(this.#drive.socket, (request) => this.#control(request))
@@ -106,6 +111,13 @@ export class Agent {
     }
     this.#log.write(`info mounted: pid ${String(process.pid)}${readOnly ? ', read-only' : ''}`)
     this.#watchIdleness()
+  }
+
+  async #usable(files: TestFile[]): Promise<void> {
+    const { mountpoint, readOnly } = this.#order
+    await waitUsable(mountpoint)
+    if (files.length === 0) return
+    this.#selfTestMs = await selfTest(mountpoint, files, readOnly, () => this.#link.tested())
   }
 
   async #endedEarly(): Promise<never> {
@@ -127,7 +139,7 @@ export class Agent {
 
   async #status(): Promise<DriveStatus> {
     const report = await this.#link.report(REPORT_TIMEOUT_MS)
-    return driveStatus(this.#order, this.#counters, this.#idleness, report)
+    return driveStatus(this.#order, this.#counters, this.#idleness, report, this.#selfTestMs)
   }
 
   /** Resolves when the kernel has let go; `ended` tells the rest. */

@@ -6,16 +6,20 @@ import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_
 import { BugError } from '../errors.js'
 import type { LogEvent } from '../fs/context.js'
 import { Counters } from '../mount/fuse-linux/counters.js'
+import { NOTHING_REMEMBERED } from '../mount/fuse-linux/reply.js'
 import { serve } from '../mount/fuse-linux/session.js'
+import { clearScratch } from '../store/scratch-folder.js'
 import {
   toWire,
   type DriveReport,
+  type Order,
   type WorkerEvent,
   type WorkerRequest,
   type WorkerServe,
   type WorkerStart,
 } from './protocol.js'
 import { openDrive, type Drive } from './open-drive.js'
+import { ScratchDrive } from './scratch-drive.js'
 import { chooseEngine } from './vault.js'
 
 if (parentPort === null) throw new BugError('the drive worker is not a worker')
@@ -27,8 +31,10 @@ const chosen = chooseEngine()
 
 main.once('message', (start: WorkerStart) => {
   let drive: Drive
+  let scratch: ScratchDrive | null
   try {
     drive = open(start)
+    scratch = openScratch(drive, start)
   } catch (error) {
     tell({ event: 'answer', id: 0, error: toWire(error) })
     tell({ event: 'ended', error: toWire(error) })
@@ -36,10 +42,20 @@ main.once('message', (start: WorkerStart) => {
   }
   // whether there will be a mount is for the main thread to say
   main.once('message', ({ deviceFd }: WorkerServe) => {
-    tell({ event: 'ended', ...(deviceFd < 0 ? close(drive, start) : run(drive, start, deviceFd)) })
+    if (deviceFd >= 0) run(drive, scratch, start, deviceFd)
+    else scratch?.close()
+    tell({ event: 'ended', ...close(drive, start) })
   })
   tell({ event: 'answer', id: 0 })
 })
+
+const logTo =
+  ({ logNames }: Order) =>
+  ({ level, event, code, message, blob, path }: LogEvent): void => {
+    const where = logNames && path !== undefined ? ` path=${path}` : ''
+    const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`
+    tell({ event: 'log', line: `${what}${blob === undefined ? '' : ` blob=${blob}`}${where}` })
+  }
 
 function open({ order, body }: WorkerStart): Drive {
   return openDrive({
@@ -50,29 +66,49 @@ function open({ order, body }: WorkerStart): Drive {
     deviceId: Buffer.from(order.deviceId, 'hex'),
     readOnly: order.readOnly,
     lock: true,
-    log: ({ level, event, code, message, blob, path }: LogEvent) => {
-      const where = order.logNames && path !== undefined ? ` path=${path}` : ''
-      const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`
-      tell({ event: 'log', line: `${what}${blob === undefined ? '' : ` blob=${blob}`}${where}` })
-    },
+    log: logTo(order),
   })
 }
 
+function openScratch(drive: Drive, { order, body, hidden }: WorkerStart): ScratchDrive | null {
+  try {
+    if (hidden === null) {
+      clearScratch(order.vaultId)
+      return null
+    }
+    return new ScratchDrive(drive, hidden, {
+      engine: chosen.engine,
+      vaultId: order.vaultId,
+      chunkLog2: body.chunkLog2,
+      deviceId: Buffer.from(order.deviceId, 'hex'),
+      log: logTo(order),
+    })
+  } catch (error) {
+    drive.close()
+    throw error
+  }
+}
+
+/** Serves until the kernel or the main thread ends it; with the hidden files first, if there are any. */
 function run(
   drive: Drive,
+  scratch: ScratchDrive | null,
   start: WorkerStart,
   deviceFd: number,
-): { error?: ReturnType<typeof toWire> } {
+): void {
   const { requests, wakeFd } = start
+  const told = { stop: false, tested: null as number | null }
   const hooks = {
     wakeFd,
     onWake(): boolean {
+      const { tested } = told
       for (let message; (message = receiveMessageOnPort(requests)) !== undefined;) {
         const { id, op } = message.message as WorkerRequest
-        if (op === 'stop') return false
-        tell({ event: 'answer', id, ...answer(drive, op) })
+        if (op === 'stop') told.stop = true
+        else if (op === 'tested') told.tested = id
+        else tell({ event: 'answer', id, ...answer(drive, op) })
       }
-      return true
+      return !told.stop && told.tested === tested
     },
     onDefect(error: unknown): void {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -80,11 +116,22 @@ function run(
     },
   }
   try {
+    if (scratch !== null) {
+      let unmounted
+      try {
+        // the self-test is in nobody's statistics
+        unmounted = serve(deviceFd, scratch.shown, hooks, { validity: NOTHING_REMEMBERED })
+      } finally {
+        scratch.close()
+      }
+      if (told.tested !== null)
+        tell({ event: 'answer', id: told.tested, served: scratch.shown.bytesRead })
+      if (unmounted || told.stop) return
+    }
     serve(deviceFd, drive, hooks, { counters: new Counters(start.counters) })
   } catch (error) {
     hooks.onDefect(error)
   }
-  return close(drive, start)
 }
 
 function answer(
