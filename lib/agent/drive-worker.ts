@@ -31,22 +31,26 @@ const chosen = chooseEngine()
 
 main.once('message', (start: WorkerStart) => {
   let drive: Drive
-  let scratch: ScratchDrive | null
   try {
     drive = open(start)
-    scratch = openScratch(drive, start)
   } catch (error) {
     tell({ event: 'answer', id: 0, error: toWire(error) })
     tell({ event: 'ended', error: toWire(error) })
     return
   }
+  tell({ event: 'answer', id: 0 })
+  // while the main thread mounts
+  const scratch = openScratch(drive, start)
   // whether there will be a mount is for the main thread to say
   main.once('message', ({ deviceFd }: WorkerServe) => {
+    if (scratch instanceof Error) {
+      tell({ event: 'ended', ...close(drive, start), error: toWire(scratch) })
+      return
+    }
     if (deviceFd >= 0) run(drive, scratch, start, deviceFd)
-    else scratch?.close()
+    else if (scratch !== null) discard(scratch)
     tell({ event: 'ended', ...close(drive, start) })
   })
-  tell({ event: 'answer', id: 0 })
 })
 
 const logTo =
@@ -70,7 +74,11 @@ function open({ order, body }: WorkerStart): Drive {
   })
 }
 
-function openScratch(drive: Drive, { order, body, hidden }: WorkerStart): ScratchDrive | null {
+/** null: there is no self-test. */
+function openScratch(
+  drive: Drive,
+  { order, body, hidden }: WorkerStart,
+): ScratchDrive | null | Error {
   try {
     if (hidden === null) {
       clearScratch(order.vaultId)
@@ -84,12 +92,20 @@ function openScratch(drive: Drive, { order, body, hidden }: WorkerStart): Scratc
       log: logTo(order),
     })
   } catch (error) {
-    drive.close()
-    throw error
+    return error instanceof Error ? error : new BugError(String(error))
   }
 }
 
-/** Serves until the kernel or the main thread ends it; with the hidden files first, if there are any. */
+/** What cannot be removed now, the next mount removes. */
+function discard(scratch: ScratchDrive): void {
+  try {
+    scratch.close()
+  } catch (error) {
+    tell({ event: 'log', line: `warn scratch: ${toWire(error).message}` })
+  }
+}
+
+/** Serves until the kernel or the main thread ends it; first with the files of the self-test. */
 function run(
   drive: Drive,
   scratch: ScratchDrive | null,
@@ -115,20 +131,20 @@ function run(
       tell({ event: 'log', line: `error defect: ${text.replaceAll('\n', ' | ')}` })
     },
   }
-  try {
-    if (scratch !== null) {
-      let unmounted
-      try {
-        // the self-test is in nobody's statistics
-        unmounted = serve(deviceFd, scratch.shown, hooks, { validity: NOTHING_REMEMBERED })
-      } finally {
-        scratch.close()
-      }
-      if (told.tested !== null)
-        tell({ event: 'answer', id: told.tested, served: scratch.shown.bytesRead })
-      if (unmounted || told.stop) return
+  /** False where the drive has ended, too. The test is in nobody's statistics. */
+  const test = (hidden: ScratchDrive): boolean => {
+    try {
+      const unmounted = serve(deviceFd, hidden.shown, hooks, { validity: NOTHING_REMEMBERED })
+      const served = hidden.shown.bytesRead
+      if (told.tested !== null) tell({ event: 'answer', id: told.tested, served })
+      return !unmounted && !told.stop
+    } finally {
+      discard(hidden)
     }
-    serve(deviceFd, drive, hooks, { counters: new Counters(start.counters) })
+  }
+  try {
+    if (scratch === null || test(scratch))
+      serve(deviceFd, drive, hooks, { counters: new Counters(start.counters) })
   } catch (error) {
     hooks.onDefect(error)
   }

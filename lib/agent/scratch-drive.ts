@@ -5,12 +5,14 @@
 
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
+import { CofferError } from '../errors.js'
 import { ID_SIZE } from '../format/constants.js'
 import type { DriveOptions } from '../fs/drive.js'
 import { emptyEntry } from '../fs/filesystem.js'
 import { HiddenNames } from '../fs/hidden-names.js'
 import { ROOT_NODEID } from '../fs/inode.js'
 import { ScratchFolder } from '../store/scratch-folder.js'
+import { reason } from '../store/state-folder.js'
 import { newBody } from './new-body.js'
 import { openDrive, type Drive } from './open-drive.js'
 import { isThreadOf } from './process.js'
@@ -30,6 +32,7 @@ export class ScratchDrive {
   readonly #folder: ScratchFolder
   readonly #drive: Drive
 
+  /** Throws STATE, ALREADY_MOUNTED. */
   constructor(tested: Drive, { files, pids }: HiddenTestFiles, options: ScratchOptions) {
     const { vaultId, chunkLog2, ...others } = options
     this.#folder = new ScratchFolder(vaultId)
@@ -43,7 +46,7 @@ export class ScratchDrive {
       })
     } catch (error) {
       this.#folder.remove()
-      throw error
+      throw noScratch(error)
     }
     this.shown = new HiddenNames(tested, {
       drive: this.#drive,
@@ -54,7 +57,7 @@ export class ScratchDrive {
       for (const file of files) this.#make(file)
     } catch (error) {
       this.close()
-      throw error
+      throw noScratch(error)
     }
   }
 
@@ -79,3 +82,9 @@ export class ScratchDrive {
     }
   }
 }
+
+const noScratch = (error: unknown): CofferError =>
+  new CofferError('STATE', `the files of the self-test cannot be made: ${reason(error)}`, {
+    hint: 'see that there is room in the state folder, or mount with --self-test=off',
+    cause: error,
+  })
