@@ -79,11 +79,15 @@ function openScratch(
   drive: Drive,
   { order, body, hidden }: WorkerStart,
 ): ScratchDrive | null | Error {
+  if (hidden === null) {
+    discard({
+      close() {
+        clearScratch(order.vaultId)
+      },
+    })
+    return null
+  }
   try {
-    if (hidden === null) {
-      clearScratch(order.vaultId)
-      return null
-    }
     return new ScratchDrive(drive, hidden, {
       engine: chosen.engine,
       vaultId: order.vaultId,
@@ -97,7 +101,7 @@ function openScratch(
 }
 
 /** What cannot be removed now, the next mount removes. */
-function discard(scratch: ScratchDrive): void {
+function discard(scratch: Pick<ScratchDrive, 'close'>): void {
   try {
     scratch.close()
   } catch (error) {
