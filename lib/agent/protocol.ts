@@ -30,14 +30,25 @@ export interface Order {
 
 export interface TestFile {
   name: string
-  content: Uint8Array
+  size: number
 }
 
-/** Files of the self-test, as they are before it, and the processes that may see them. */
-export interface HiddenTestFiles {
+/** Files of the self-test as they are before it, and the processes that may see them. */
+export interface HiddenFiles {
   files: TestFile[]
+  /** with the content that they are to have; otherwise empty */
+  filled: boolean
   pids: number[]
 }
+
+/** Main thread to tester and back, one message each. */
+export interface TesterJob {
+  mountpoint: string
+  files: TestFile[]
+  /** they are filled already */
+  readOnly: boolean
+}
+export type TesterReply = { ok: true; bytes: number } | { ok: false; error: WireError }
 
 /** What only the worker knows. */
 export interface DriveReport {
@@ -89,7 +100,7 @@ export interface WorkerStart {
   /** memory of mount/fuse-linux/counters.ts */
   counters: SharedArrayBuffer
   /** null: no self-test */
-  hidden: HiddenTestFiles | null
+  hidden: HiddenFiles | null
   requests: MessagePort
   wakeFd: number
 }

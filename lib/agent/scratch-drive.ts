@@ -16,7 +16,8 @@ import { reason } from '../store/state-folder.js'
 import { newBody } from './new-body.js'
 import { openDrive, type Drive } from './open-drive.js'
 import { isThreadOf } from './process.js'
-import type { HiddenTestFiles, TestFile } from './protocol.js'
+import type { HiddenFiles } from './protocol.js'
+import { contentOf } from './self-test.js'
 
 const { O_WRONLY, S_IFREG } = constants
 
@@ -33,7 +34,7 @@ export class ScratchDrive {
   readonly #drive: Drive
 
   /** Throws STATE, ALREADY_MOUNTED. */
-  constructor(tested: Drive, { files, pids }: HiddenTestFiles, options: ScratchOptions) {
+  constructor(tested: Drive, { files, filled, pids }: HiddenFiles, options: ScratchOptions) {
     const { vaultId, chunkLog2, ...others } = options
     this.#folder = new ScratchFolder(vaultId)
     try {
@@ -54,18 +55,18 @@ export class ScratchDrive {
       sees: (tid) => pids.some((pid) => isThreadOf(tid, pid)),
     })
     try {
-      for (const file of files) this.#make(file)
+      for (const file of files) this.#make(file.name, filled ? contentOf(file) : null)
     } catch (error) {
       this.close()
       throw noScratch(error)
     }
   }
 
-  #make({ name, content }: TestFile): void {
+  #make(name: string, content: Uint8Array | null): void {
     const entry = emptyEntry()
     const caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, umask: 0 }
     this.#drive.mknod(ROOT_NODEID, name, S_IFREG | 0o600, 0, caller, entry)
-    if (content.length > 0) {
+    if (content !== null) {
       const { fh } = this.#drive.open(entry.nodeid, O_WRONLY)
       this.#drive.write(fh, 0, content, 0, content.length, false)
       this.#drive.release(fh)

@@ -3,116 +3,84 @@
 // there already, hidden, in the state folder (scratch-drive.ts), so nothing is ever made in the vault,
 // even if they were not found; a read-only drive has their contents, too.
 //
-// Nothing here keeps its thread from serving, and nothing but `pids` ties it to the agent, so it may
-// run in a process of its own as well.
+// Only a process that does not serve the drive may do this: it waits in the kernel for the drive, and a
+// process that is killed while it waits for itself never ends.
 
 import { Buffer } from 'node:buffer'
-import { randomBytes } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { performance } from 'node:perf_hooks'
 import { CofferError } from '../errors.js'
 import { reason } from '../store/state-folder.js'
-import type { HiddenTestFiles, Order, TestFile } from './protocol.js'
+import type { Order, TestFile } from './protocol.js'
 
-const TIMEOUT_MS = 15_000
 const QUICK = [1, 14, 15, 4097]
 const FULL = [...QUICK, 8 * 1024 * 1024]
 
-/** Names that nobody can guess, contents without a zero at their ends. */
+/** Names that nobody can guess. */
 export function testFiles(kind: Order['selfTest']): TestFile[] {
   if (kind === 'off') return []
   const common = randomBytes(16).toString('base64url')
-  return (kind === 'full' ? FULL : QUICK).map((size) => {
-    const content = randomBytes(size)
-    // what was lost must not look like what was written
-    content[0] = (content[0] ?? 0) | 1
-    content[size - 1] = (content[size - 1] ?? 0) | 1
-    return { name: `.coffer-self-test-${common}-${String(size)}`, content }
-  })
+  return (kind === 'full' ? FULL : QUICK).map((size) => ({
+    name: `.coffer-self-test-${common}-${String(size)}`,
+    size,
+  }))
 }
 
-/** What the serving thread makes of them beforehand. */
-export const hiddenFiles = (
-  files: readonly TestFile[],
-  readOnly: boolean,
-  pids: number[],
-): HiddenTestFiles => ({
-  files: readOnly ? [...files] : files.map(({ name }) => ({ name, content: new Uint8Array() })),
-  pids,
-})
+/** Random bytes; the name says which. Not zero at the ends: what was lost must not look like them. */
+export function contentOf({ name, size }: TestFile): Buffer {
+  const content = createHash('shake256', { outputLength: size }).update(name).digest()
+  for (const at of [0, size - 1]) content[at] = (content[at] ?? 0) | 1
+  return content
+}
 
-/**
- * Throws SELF_TEST; otherwise returns how many milliseconds it took. `end` takes the hidden files
- * away and tells how many bytes the drive was asked for: what the kernel itself remembers of a write
- * proves nothing.
- */
-export async function selfTest(
+/** Returns how many bytes were read back. Throws SELF_TEST, or STATE where there is no room. */
+export function selfTest(
   mountpoint: string,
   files: readonly TestFile[],
   readOnly: boolean,
-  end: () => Promise<number>,
-): Promise<number> {
-  const since = performance.now()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(failed(`no answer within ${String(TIMEOUT_MS / 1000)} s`))
-    }, TIMEOUT_MS)
-  })
-  try {
-    const read = await Promise.race([test(mountpoint, files, readOnly), late])
-    const served = await Promise.race([end(), late])
-    if (served < read)
-      throw failed(`${count(read)} came back, but only ${String(served)} of them from the drive`)
-  } finally {
-    clearTimeout(timer)
-  }
-  return performance.now() - since
-}
-
-/** Returns how many bytes were read back. All at once, since most of the time is waiting. */
-async function test(
-  mountpoint: string,
-  files: readonly TestFile[],
-  readOnly: boolean,
-): Promise<number> {
-  const tests = files.map(async ({ name, content }) => {
-    const path = join(mountpoint, name)
-    if (!readOnly) await write(path, content).catch(unable(content.length, 'written'))
-    const read = await readBack(path, content.length).catch(unable(content.length, 'read back'))
+): number {
+  let bytes = 0
+  for (const file of files) {
+    const path = join(mountpoint, file.name)
+    const content = contentOf(file)
+    if (!readOnly) {
+      told(file, 'written', () => {
+        write(path, content)
+      })
+    }
+    const read = told(file, 'read back', () => readBack(path, file.size))
     const difference = differenceOf(content, read)
-    if (difference !== null) throw failed(`of ${count(content.length)} written, ${difference}`)
-    return read.length
-  })
-  return (await Promise.all(tests)).reduce((sum, bytes) => sum + bytes, 0)
+    if (difference !== null) throw failed(`of ${count(file.size)} written, ${difference}`)
+    bytes += read.length
+  }
+  return bytes
 }
 
-async function write(path: string, content: Uint8Array): Promise<void> {
-  const file = await open(path, 'r+')
+function write(path: string, content: Uint8Array): void {
+  const fd = openSync(path, 'r+')
   try {
-    for (let at = 0; at < content.length;)
-      at += (await file.write(content, at, content.length - at, at)).bytesWritten
+    for (let at = 0; at < content.length;) at += writeSync(fd, content, at)
   } finally {
-    await file.close()
+    closeSync(fd)
   }
 }
 
 /** One byte more, where there is one. */
-async function readBack(path: string, length: number): Promise<Buffer> {
-  const file = await open(path, 'r')
+function readBack(path: string, size: number): Buffer {
+  const fd = openSync(path, 'r')
   try {
-    const into = Buffer.alloc(length + 1)
+    const into = Buffer.alloc(size + 1)
     let at = 0
-    for (let more = 1; more > 0 && at < length; at += more)
-      more = (await file.read(into, at, into.length - at, at)).bytesRead
+    for (let more = 1; more > 0 && at < size; at += more)
+      more = readSync(fd, into, at, into.length - at, at)
     return into.subarray(0, at)
   } finally {
-    await file.close()
+    closeSync(fd)
   }
 }
 
-function differenceOf(written: Uint8Array, read: Buffer): string | null {
+function differenceOf(written: Buffer, read: Buffer): string | null {
   if (read.equals(written)) return null
   if (read.length > written.length) return 'more came back'
   if (read.length < written.length) return `${String(read.length)} came back`
@@ -121,20 +89,22 @@ function differenceOf(written: Uint8Array, read: Buffer): string | null {
   return `other bytes came back, from byte ${String(at)} on`
 }
 
-const unable =
-  (length: number, done: 'written' | 'read back') =>
-  (error: unknown): never => {
+function told<T>({ size }: TestFile, done: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOSPC' || code === 'EDQUOT') throw noRoom()
-    throw failed(`${count(length)} could not be ${done}: ${reason(error)}`)
+    throw failed(`${count(size)} could not be ${done}: ${reason(error)}`)
   }
+}
 
 const noRoom = (): CofferError =>
   new CofferError('STATE', 'there is no room in the state folder for the self-test', {
     hint: 'free some space there, or mount with --self-test=off',
   })
 
-const count = (n: number): string => `${String(n)} byte${n === 1 ? '' : 's'}`
+export const count = (n: number): string => `${String(n)} byte${n === 1 ? '' : 's'}`
 
-const failed = (how: string): CofferError =>
+export const failed = (how: string): CofferError =>
   new CofferError('SELF_TEST', `the drive failed its self-test and was taken away again: ${how}`)

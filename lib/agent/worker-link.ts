@@ -9,7 +9,7 @@ import {
   fromWire,
   type Answer,
   type DriveReport,
-  type HiddenTestFiles,
+  type HiddenFiles,
   type Order,
   type WorkerEvent,
   type WorkerRequest,
@@ -60,7 +60,7 @@ export class WorkerLink {
     order: Order,
     body: VaultBody,
     counters: SharedArrayBuffer,
-    hidden: HiddenTestFiles | null,
+    hidden: HiddenFiles | null,
   ): Promise<void> {
     const { port2: requests } = this.#requests
     const wakeFd = this.#wakeFd

@@ -1,19 +1,15 @@
 // The files of a self-test in a mounted drive: who sees them, who does not, and that reading them back
 // asks the drive. The kernel is the real one, the drives keep their files in memory.
 
-import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { selfTest, testFiles } from '../../lib/agent/self-test.js'
+import { Tester } from '../../lib/agent/tester.js'
 import { needs } from '../needs.js'
 import { sh, startDrive, type Drive } from './drive.js'
-import { fileURLToPath } from 'node:url'
 
 t.setTimeout(60_000)
 
-const files = testFiles('quick')
-const names = files.map(({ name }) => name)
 const BYTES = 1 + 14 + 15 + 4097
 
 /** What the drive says it was asked for. */
@@ -22,39 +18,62 @@ async function served(drive: Drive): Promise<number> {
   return (await drive.heard('woken')).hiddenBytesRead
 }
 
-const start = (t: Test, pids: number[], keepCache = false): Promise<Drive> =>
-  startDrive(t, { hidden: { names, pids, keepCache } })
+function startTester(t: Test): Tester {
+  const tester = new Tester('quick', false)
+  t.teardown(() => {
+    tester.end()
+  })
+  return tester
+}
+
+/** A drive with the tester's files, which these processes see. */
+const start = (t: Test, tester: Tester, pids: number[], keepCache = false): Promise<Drive> =>
+  startDrive(t, { hidden: { names: tester.hidden.files.map(({ name }) => name), pids, keepCache } })
 
 void t.test('passes, and the drive was asked for every byte', async (t) => {
   if (!needs(t, 'root', 'fuse')) return
-  const drive = await start(t, [process.pid])
+  const tester = startTester(t)
+  t.same(
+    tester.hidden.files.map(({ size }) => size),
+    [1, 14, 15, 4097],
+  )
+  const drive = await start(t, tester, tester.hidden.pids)
   let bytes = 0
-  const ms = await selfTest(drive.mountpoint, files, false, async () => {
+  await tester.test(drive.mountpoint, async () => {
+    for (const { name } of tester.hidden.files)
+      t.notOk(existsSync(join(drive.mountpoint, name)), 'not for this process')
     bytes = await served(drive)
     return bytes
   })
-  t.comment(`${ms.toFixed(1)} ms`)
   t.ok(bytes >= BYTES, `${String(bytes)} bytes`)
-  t.same(
-    files.map(({ content }) => content.length),
-    [1, 14, 15, 4097],
-  )
 })
 
 void t.test('what comes out of the memory of the kernel does not count', async (t) => {
   if (!needs(t, 'root', 'fuse')) return
-  const drive = await start(t, [process.pid], true)
+  const tester = startTester(t)
+  const drive = await start(t, tester, tester.hidden.pids, true)
   await t.rejects(
-    selfTest(drive.mountpoint, files, false, () => served(drive)),
+    tester.test(drive.mountpoint, () => served(drive)),
     { code: 'SELF_TEST', message: /4127 bytes came back, but only \d+ of them from the drive$/ },
+  )
+})
+
+void t.test('a tester that ends or does not begin is a failure, too', async (t) => {
+  if (!needs(t, 'root', 'fuse')) return
+  const tester = startTester(t)
+  tester.end()
+  await t.rejects(
+    tester.test('/', () => Promise.resolve(Infinity)),
+    { code: 'AGENT', message: /the process of the self-test ended without a word \(SIGKILL\)/ },
   )
 })
 
 void t.test('nobody else sees them, and the names are free', async (t) => {
   if (!needs(t, 'root', 'fuse')) return
-  const drive = await start(t, [process.pid])
+  const tester = startTester(t)
+  const drive = await start(t, tester, [process.pid])
   const at = drive.mountpoint
-  const [name = ''] = names
+  const name = tester.hidden.files[0]?.name ?? ''
   const path = join(at, name)
   writeFileSync(path, 'hidden', { flag: 'r+' })
   t.equal(readFileSync(path, 'utf8'), 'hidden')
@@ -73,32 +92,11 @@ void t.test('nobody else sees them, and the names are free', async (t) => {
 
 void t.test('without its pid a tester fails, and makes nothing', async (t) => {
   if (!needs(t, 'root', 'fuse')) return
-  const drive = await start(t, [])
+  const tester = startTester(t)
+  const drive = await start(t, tester, [])
   await t.rejects(
-    selfTest(drive.mountpoint, files, false, () => served(drive)),
+    tester.test(drive.mountpoint, () => served(drive)),
     { code: 'SELF_TEST', message: /could not be written: no such file/ },
   )
   t.same(readdirSync(drive.mountpoint), [])
-})
-
-void t.test('a process of its own may test', async (t) => {
-  if (!needs(t, 'root', 'fuse')) return
-  const program = fileURLToPath(new URL('self-tester.js', import.meta.url))
-  const child = spawn(process.execPath, [program], { cwd: '/', stdio: ['pipe', 'pipe', 'inherit'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  const said = new Promise<string>((resolve) => {
-    child.stdout.setEncoding('utf8').once('data', resolve)
-  })
-  const drive = await start(t, [child.pid ?? 0])
-  const job = {
-    mountpoint: drive.mountpoint,
-    files: files.map(({ name, content }) => ({
-      name,
-      base64: Buffer.from(content).toString('base64'),
-    })),
-  }
-  child.stdin.write(`${JSON.stringify(job)}\n`)
-  t.equal(await said, 'passed\n')
-  t.notOk(existsSync(join(drive.mountpoint, names[0] ?? '')), 'not this one')
-  t.ok((await served(drive)) >= BYTES)
 })
