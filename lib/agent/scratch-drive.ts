@@ -17,7 +17,7 @@ import { newBody } from './new-body.js'
 import { openDrive, type Drive } from './open-drive.js'
 import { isThreadOf } from './process.js'
 import type { HiddenFiles } from './protocol.js'
-import { contentOf } from './self-test.js'
+import { contentOf, noRoom } from './self-test.js'
 
 const { O_WRONLY, S_IFREG } = constants
 
@@ -85,7 +85,8 @@ export class ScratchDrive {
 }
 
 const noScratch = (error: unknown): CofferError =>
+  noRoom(error) ??
   new CofferError('STATE', `the files of the self-test cannot be made: ${reason(error)}`, {
-    hint: 'see that there is room in the state folder, or mount with --self-test=off',
+    hint: 'mount with --self-test=off to do without',
     cause: error,
   })

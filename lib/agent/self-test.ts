@@ -93,16 +93,18 @@ function told<T>({ size }: TestFile, done: string, act: () => T): T {
   try {
     return act()
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOSPC' || code === 'EDQUOT') throw noRoom()
-    throw failed(`${count(size)} could not be ${done}: ${reason(error)}`)
+    throw noRoom(error) ?? failed(`${count(size)} could not be ${done}: ${reason(error)}`)
   }
 }
 
-const noRoom = (): CofferError =>
-  new CofferError('STATE', 'there is no room in the state folder for the self-test', {
+/** Null where something else is wrong. */
+export function noRoom(error: unknown): CofferError | null {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return null
+  return new CofferError('STATE', 'there is no room in the state folder for the self-test', {
     hint: 'free some space there, or mount with --self-test=off',
   })
+}
 
 export const count = (n: number): string => `${String(n)} byte${n === 1 ? '' : 's'}`
 

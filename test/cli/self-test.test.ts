@@ -1,7 +1,16 @@
 // The self-test at mount: what passes stays mounted, what loses bytes does not, and the vault folder
 // hears nothing of it.
 
-import { lstatSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
@@ -188,5 +197,30 @@ void t.test('where its files cannot be made, it says so, and nothing stays', asy
   rmSync(scratch)
   untouched(t, world)
   world.mount('--self-test=off')
+  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
+})
+
+void t.test('where its files have no room, it says so, and nothing stays', async (t) => {
+  if (!needs(t, 'linux', 'fuse', 'root')) return
+  const world = new World(t)
+  world.create()
+  // the state folder is made anew, on a disk that is large enough for all but a file of 8 MiB
+  rmSync(world.state, { recursive: true })
+  mkdirSync(world.state)
+  const disk = ['-t', 'tmpfs', '-o', 'size=3m', 'coffer-test', world.state]
+  if (spawnSync('mount', disk).status !== 0) {
+    t.plan(0, 'this container may not mount')
+    return
+  }
+  for (const options of [[], ['--read-only']]) {
+    const result = world.run([
+      ...['mount', world.vault, world.mountpoint, '--self-test=full'],
+      ...options,
+    ])
+    says(t, result, 28, /there is no room in the state folder for the self-test\nhint: free some/)
+    t.same(mountsBelow(world.folder), [world.state])
+    t.same(scratches(world), [])
+  }
+  world.mount()
   t.equal(world.run(['unmount', world.mountpoint]).code, 0)
 })
