@@ -11,7 +11,7 @@ import type { DriveOptions } from '../fs/drive.js'
 import { emptyEntry } from '../fs/filesystem.js'
 import { HiddenNames } from '../fs/hidden-names.js'
 import { ROOT_NODEID } from '../fs/inode.js'
-import { ScratchFolder } from '../store/scratch-folder.js'
+import { scratchBacking, ScratchFolder } from '../store/scratch-folder.js'
 import { reason } from '../store/state-folder.js'
 import { newBody } from './new-body.js'
 import { openDrive, type Drive } from './open-drive.js'
@@ -41,6 +41,8 @@ export class ScratchDrive {
       this.#drive = openDrive({
         ...others,
         vaultPath: this.#folder.path,
+        journalFolder: this.#folder.path,
+        backing: scratchBacking(),
         vaultId: randomBytes(ID_SIZE),
         body: { ...newBody(), chunkLog2 },
         readOnly: false,

@@ -2,15 +2,24 @@
 // one process for a moment and is worth nothing afterwards. A lock that goes with the process tells
 // what is in use from what was left behind.
 
-import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../errors.js'
 import { lockFd } from '../native/files.js'
+import { openBacking, type Backing } from './backing.js'
 import { privateFolder, reason, stateFolder, unusable } from './state-folder.js'
 import { vaultState } from './state.js'
 import { DATA_DIRECTORY } from './vault-folder.js'
 
 const NAME = 'scratch'
+
+/** Nobody waits for a disk to keep what is worth nothing afterwards. */
+export const scratchBacking = (): Backing => ({
+  ...openBacking(false),
+  datasync: () => undefined,
+  sync: () => undefined,
+  syncFileSystem: () => undefined,
+})
 
 export class ScratchFolder {
   readonly path: string
@@ -24,16 +33,12 @@ export class ScratchFolder {
       if (!lockFd(fd))
         throw new CofferError('ALREADY_MOUNTED', 'another command is mounting this vault just now')
       this.#fd = fd
-      rmSync(this.#data, { recursive: true, force: true })
-      mkdirSync(this.#data, { mode: 0o700 })
+      for (const name of readdirSync(this.path)) rmSync(join(this.path, name), { recursive: true })
+      mkdirSync(join(this.path, DATA_DIRECTORY), { mode: 0o700 })
     } catch (error) {
       closeSync(fd)
       throw error instanceof CofferError ? error : unusable(this.path, reason(error))
     }
-  }
-
-  get #data(): string {
-    return join(this.path, DATA_DIRECTORY)
   }
 
   remove(): void {

@@ -65,6 +65,7 @@ function untouched(t: Test, world: World): void {
   t.same(mountsBelow(world.folder), [], 'no mount')
   t.same(readdirSync(world.runtime), [], 'no entry, no socket')
   t.same(scratches(world), [], 'no scratch')
+  t.equal(readdirSync(join(world.state, 'vaults')).length, 1, 'no state of a vault that is none')
   t.same(readdirSync(join(world.vault, 'data')), [], 'nothing in the vault')
 }
 
@@ -207,7 +208,7 @@ void t.test('where its files have no room, it says so, and nothing stays', async
   // the state folder is made anew, on a disk that is large enough for all but a file of 8 MiB
   rmSync(world.state, { recursive: true })
   mkdirSync(world.state)
-  const disk = ['-t', 'tmpfs', '-o', 'size=3m', 'coffer-test', world.state]
+  const disk = ['-t', 'tmpfs', '-o', 'size=7m', 'coffer-test', world.state]
   if (spawnSync('mount', disk).status !== 0) {
     t.plan(0, 'this container may not mount')
     return
