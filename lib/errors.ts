@@ -40,6 +40,11 @@ const TABLE = {
   STATE: row('EIO', 28, 'COFFER_STATE_DIR and COFFER_RUNTIME_DIR name other folders'),
   VAULT_PLACE: row('EIO', 29),
   INTERRUPTED: row('EINTR', 30),
+  SELF_TEST: row(
+    'EIO',
+    31,
+    'the vault was not touched; coffer ls and coffer get read it without FUSE',
+  ),
   // objects of the vault, docs/FORMAT.md "Checks on read"
   OBJECT_TRUNCATED: row('EIO', 26),
   OBJECT_DAMAGED: row('EIO', 26),

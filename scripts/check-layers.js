@@ -36,6 +36,7 @@ const PACKAGES = {
 const FILE_ACCESS = {
   'agent/mountpoint': 'the mountpoint, before it is one',
   'agent/process': '/proc',
+  'agent/self-test': 'the drive, from outside',
   'cli/read-password': 'a file that the user named',
   'cli/restored-file': 'a file that the user asked for',
   'cli/terminal': 'the terminal',

@@ -25,6 +25,7 @@ import {
   type Order,
 } from './protocol.js'
 import { driveStatus } from './drive-status.js'
+import { Tester } from './tester.js'
 import { WorkerLink } from './worker-link.js'
 
 const REPORT_TIMEOUT_MS = 1000
@@ -35,6 +36,10 @@ const FORCE_TIMEOUT_MS = 10_000
 /** Begins to load what serves a drive, which takes a while. */
 export const startWorker = (): Worker => new Worker(new URL('./drive-worker.js', import.meta.url))
 
+/** Begins to load what tests it; null where it is not to be tested. */
+export const startTester = ({ selfTest, readOnly }: Order): Tester | null =>
+  selfTest === 'off' ? null : new Tester(selfTest, readOnly)
+
 export class Agent {
   readonly #order: Order
   readonly #log: LogFile
@@ -42,9 +47,11 @@ export class Agent {
   readonly #counters = new Counters()
   readonly #idleness = new Idleness(this.#counters)
   readonly #drive: RunningDrive
+  readonly #tester: Tester | null
   #session: FuseSession | null = null
   #server: Server | null = null
   #registered = false
+  #selfTestMs: number | null = null
   #leaving: Promise<void> | null = null
   #signals = 0
   #timer: NodeJS.Timeout | null = null
@@ -53,8 +60,10 @@ export class Agent {
   /** The same, when those who asked for it have been told, too. */
   readonly told: Promise<CofferError | null>
 
-  constructor(order: Order, worker: Worker) {
+  /** `tester` null: no self-test */
+  constructor(order: Order, worker: Worker, tester: Tester | null) {
     this.#order = order
+    this.#tester = tester
     this.#log = new LogFile(order.log)
     this.#link = new WorkerLink(worker, (line) => {
       this.#log.write(line)
@@ -89,13 +98,14 @@ export class Agent {
       if (!this.#registered) {
         throw new CofferError('ALREADY_MOUNTED', 'another command is mounting this vault just now')
       }
-      await this.#link.open(this.#order, body, this.#counters.shared)
+      const hidden = this.#tester?.hidden ?? null
+      await this.#link.open(this.#order, body, this.#counters.shared, hidden)
       for (const seed of body.seeds.values()) seed.fill(0)
       this.#session = mountFuse({ mountpoint, fsname: 'coffer', readOnly, allowOther })
       this.#drive.device = this.#session.devNumber
       update(this.#drive)
       this.#link.serve(this.#session.deviceFd)
-      await Promise.race([waitUsable(mountpoint), this.#endedEarly()])
+      await Promise.race([this.#usable(), this.#endedEarly()])
       // whoever finds the socket may send a signal just as well
       this.#watchSignals()
       this.#server = await serveControl(this.#drive.socket, (request) => this.#control(request))
@@ -106,6 +116,12 @@ export class Agent {
     }
     this.#log.write(`info mounted: pid ${String(process.pid)}${readOnly ? ', read-only' : ''}`)
     this.#watchIdleness()
+  }
+
+  async #usable(): Promise<void> {
+    const { mountpoint } = this.#order
+    if (this.#tester === null) await waitUsable(mountpoint)
+    else this.#selfTestMs = await this.#tester.test(mountpoint, () => this.#link.tested())
   }
 
   async #endedEarly(): Promise<never> {
@@ -127,7 +143,7 @@ export class Agent {
 
   async #status(): Promise<DriveStatus> {
     const report = await this.#link.report(REPORT_TIMEOUT_MS)
-    return driveStatus(this.#order, this.#counters, this.#idleness, report)
+    return driveStatus(this.#order, this.#counters, this.#idleness, report, this.#selfTestMs)
   }
 
   /** Resolves when the kernel has let go; `ended` tells the rest. */
@@ -203,6 +219,7 @@ export class Agent {
 
   /** Undoes a start that failed half-way. */
   async #abandon(): Promise<void> {
+    this.#tester?.end()
     if (this.#session === null) this.#link.serve(-1)
     else {
       try {

@@ -10,6 +10,7 @@ export function driveStatus(
   counters: Counters,
   idleness: Idleness,
   report: DriveReport | null,
+  selfTestMs: number | null,
 ): DriveStatus {
   const { busySince, bytesRead, bytesWritten, requests } = counters
   const busyMs = busySince === 0 ? 0 : Math.max(0, Date.now() - busySince)
@@ -24,6 +25,7 @@ export function driveStatus(
     engine: report?.engine ?? 'not known',
     foreignFiles: report?.foreignFiles ?? 0,
     damaged: report?.damaged ?? [],
+    selfTest: { kind: order.selfTest, ms: selfTestMs },
     warnings: warnings(report, busyMs),
   }
 }

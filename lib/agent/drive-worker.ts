@@ -6,16 +6,20 @@ import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_
 import { BugError } from '../errors.js'
 import type { LogEvent } from '../fs/context.js'
 import { Counters } from '../mount/fuse-linux/counters.js'
+import { NOTHING_REMEMBERED } from '../mount/fuse-linux/reply.js'
 import { serve } from '../mount/fuse-linux/session.js'
+import { clearScratch } from '../store/scratch-folder.js'
 import {
   toWire,
   type DriveReport,
+  type Order,
   type WorkerEvent,
   type WorkerRequest,
   type WorkerServe,
   type WorkerStart,
 } from './protocol.js'
 import { openDrive, type Drive } from './open-drive.js'
+import { ScratchDrive } from './scratch-drive.js'
 import { chooseEngine } from './vault.js'
 
 if (parentPort === null) throw new BugError('the drive worker is not a worker')
@@ -34,12 +38,28 @@ main.once('message', (start: WorkerStart) => {
     tell({ event: 'ended', error: toWire(error) })
     return
   }
+  tell({ event: 'answer', id: 0 })
+  // while the main thread mounts
+  const scratch = openScratch(drive, start)
   // whether there will be a mount is for the main thread to say
   main.once('message', ({ deviceFd }: WorkerServe) => {
-    tell({ event: 'ended', ...(deviceFd < 0 ? close(drive, start) : run(drive, start, deviceFd)) })
+    if (scratch instanceof Error) {
+      tell({ event: 'ended', ...close(drive, start), error: toWire(scratch) })
+      return
+    }
+    if (deviceFd >= 0) run(drive, scratch, start, deviceFd)
+    else if (scratch !== null) discard(scratch)
+    tell({ event: 'ended', ...close(drive, start) })
   })
-  tell({ event: 'answer', id: 0 })
 })
+
+const logTo =
+  ({ logNames }: Order) =>
+  ({ level, event, code, message, blob, path }: LogEvent): void => {
+    const where = logNames && path !== undefined ? ` path=${path}` : ''
+    const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`
+    tell({ event: 'log', line: `${what}${blob === undefined ? '' : ` blob=${blob}`}${where}` })
+  }
 
 function open({ order, body }: WorkerStart): Drive {
   return openDrive({
@@ -50,41 +70,88 @@ function open({ order, body }: WorkerStart): Drive {
     deviceId: Buffer.from(order.deviceId, 'hex'),
     readOnly: order.readOnly,
     lock: true,
-    log: ({ level, event, code, message, blob, path }: LogEvent) => {
-      const where = order.logNames && path !== undefined ? ` path=${path}` : ''
-      const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`
-      tell({ event: 'log', line: `${what}${blob === undefined ? '' : ` blob=${blob}`}${where}` })
-    },
+    log: logTo(order),
   })
 }
 
+/** null: there is no self-test. */
+function openScratch(
+  drive: Drive,
+  { order, body, hidden }: WorkerStart,
+): ScratchDrive | null | Error {
+  if (hidden === null) {
+    discard({
+      close() {
+        clearScratch(order.vaultId)
+      },
+    })
+    return null
+  }
+  try {
+    return new ScratchDrive(drive, hidden, {
+      engine: chosen.engine,
+      vaultId: order.vaultId,
+      chunkLog2: body.chunkLog2,
+      deviceId: Buffer.from(order.deviceId, 'hex'),
+      log: logTo(order),
+    })
+  } catch (error) {
+    return error instanceof Error ? error : new BugError(String(error))
+  }
+}
+
+/** What cannot be removed now, the next mount removes. */
+function discard(scratch: Pick<ScratchDrive, 'close'>): void {
+  try {
+    scratch.close()
+  } catch (error) {
+    tell({ event: 'log', line: `warn scratch: ${toWire(error).message}` })
+  }
+}
+
+/** Serves until the kernel or the main thread ends it; first with the files of the self-test. */
 function run(
   drive: Drive,
+  scratch: ScratchDrive | null,
   start: WorkerStart,
   deviceFd: number,
-): { error?: ReturnType<typeof toWire> } {
+): void {
   const { requests, wakeFd } = start
+  const told = { stop: false, tested: null as number | null }
   const hooks = {
     wakeFd,
     onWake(): boolean {
+      const { tested } = told
       for (let message; (message = receiveMessageOnPort(requests)) !== undefined;) {
         const { id, op } = message.message as WorkerRequest
-        if (op === 'stop') return false
-        tell({ event: 'answer', id, ...answer(drive, op) })
+        if (op === 'stop') told.stop = true
+        else if (op === 'tested') told.tested = id
+        else tell({ event: 'answer', id, ...answer(drive, op) })
       }
-      return true
+      return !told.stop && told.tested === tested
     },
     onDefect(error: unknown): void {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
       tell({ event: 'log', line: `error defect: ${text.replaceAll('\n', ' | ')}` })
     },
   }
+  /** False where the drive has ended, too. The test is in nobody's statistics. */
+  const test = (hidden: ScratchDrive): boolean => {
+    try {
+      const unmounted = serve(deviceFd, hidden.shown, hooks, { validity: NOTHING_REMEMBERED })
+      const served = hidden.shown.bytesRead
+      if (told.tested !== null) tell({ event: 'answer', id: told.tested, served })
+      return !unmounted && !told.stop
+    } finally {
+      discard(hidden)
+    }
+  }
   try {
-    serve(deviceFd, drive, hooks, { counters: new Counters(start.counters) })
+    if (scratch === null || test(scratch))
+      serve(deviceFd, drive, hooks, { counters: new Counters(start.counters) })
   } catch (error) {
     hooks.onDefect(error)
   }
-  return close(drive, start)
 }
 
 function answer(

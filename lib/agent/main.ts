@@ -6,9 +6,10 @@ import { Socket } from 'node:net'
 import { deserialize } from 'node:v8'
 import type { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
-import { Agent, startWorker } from './agent.js'
+import { Agent, startTester, startWorker } from './agent.js'
 import { guardMemory } from './process.js'
 import { FrameReader, toWire, type ControlReply, type Order } from './protocol.js'
+import type { Tester } from './tester.js'
 
 guardMemory()
 
@@ -17,13 +18,16 @@ const worker = startWorker()
 const parent = new Socket({ fd: 3, readable: true, writable: true })
 const frames = new FrameReader()
 let order: Order | null = null
+let tester: Tester | null = null
 let agent: Agent | null = null
 let usable = false
 
 parent.on('data', (chunk: Buffer) => {
   for (const bytes of frames.push(chunk)) {
-    if (order === null) order = JSON.parse(bytes.toString()) as Order
-    else if (agent === null) void start(order, bytes)
+    if (order === null) {
+      order = JSON.parse(bytes.toString()) as Order
+      tester = startTester(order)
+    } else if (agent === null) void start(order, bytes)
   }
 })
 parent.on('error', () => undefined)
@@ -39,7 +43,7 @@ async function start(how: Order, bytes: Buffer): Promise<void> {
   let reply: ControlReply = { ok: true }
   let told: Promise<CofferError | null> = Promise.resolve(null)
   try {
-    agent = new Agent(how, worker)
+    agent = new Agent(how, worker, tester)
     told = agent.told
     await agent.start(body)
     usable = true

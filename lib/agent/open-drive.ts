@@ -9,18 +9,17 @@ import { openFilesLimit } from './process.js'
 
 export type { Drive }
 
+/** At most half of what may be open: the rest is for files of programs, and for Node. */
 const DESCRIPTORS_MAX = 512
 
-/** The other half is for files that programs have open, and for Node. */
-export const openDrive = (
-  options: Omit<DriveOptions, 'random' | 'descriptors' | 'journalFolder'>,
-): Drive =>
+/** Without a journal folder, the journal lies where this machine's other state of the vault does. */
+export const openDrive = (options: Omit<DriveOptions, 'random' | 'descriptors'>): Drive =>
   new Drive({
     ...options,
-    ...(options.readOnly ? {} : { journalFolder: journalFolder(options.vaultId) }),
+    ...(options.readOnly ? {} : { journalFolder: options.journalFolder ?? stateOf(options) }),
     random: randomFillSync,
     descriptors: Math.min(DESCRIPTORS_MAX, Math.max(16, openFilesLimit() >> 1)),
   })
 
-const journalFolder = (vaultId: Uint8Array): string =>
+const stateOf = ({ vaultId }: Pick<DriveOptions, 'vaultId'>): string =>
   vaultState(Buffer.from(vaultId).toString('hex'))

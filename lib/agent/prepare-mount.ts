@@ -24,6 +24,7 @@ export interface MountRequest {
   /** 0: never */
   idleSeconds: number
   logNames: boolean
+  selfTest: Order['selfTest']
 }
 
 export interface Prepared {
@@ -45,7 +46,7 @@ export function prepareMount(request: MountRequest): Prepared {
       hint: 'mount it with --read-only',
     })
   }
-  const { readOnly, allowOther, idleSeconds, logNames } = request
+  const { readOnly, allowOther, idleSeconds, logNames, selfTest } = request
   return {
     order: {
       vaultId,
@@ -57,6 +58,7 @@ export function prepareMount(request: MountRequest): Prepared {
       idleSeconds,
       logNames,
       log: logPath(vaultId),
+      selfTest,
     },
     unlock: (password) => unlock(chooseEngine().engine, loaded, password),
   }

@@ -1,7 +1,7 @@
 // Who a process is. A pid alone may be somebody else's by now: the start time and the boot make it
 // one process for good.
 
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { addressOf, lazy, nativeAvailable } from '../native/libc.js'
 import type { RunningDrive } from '../store/registry.js'
 
@@ -28,6 +28,10 @@ export function bootId(): string {
 
 export const isAlive = (drive: RunningDrive): boolean =>
   drive.boot === bootId() && startTime(drive.pid) === drive.started
+
+/** FUSE tells threads, not processes. */
+export const isThreadOf = (tid: number, pid: number): boolean =>
+  existsSync(`/proc/${String(pid)}/task/${String(tid)}`)
 
 /** Descriptors that this process may have; what is usual where the system does not tell. */
 export function openFilesLimit(): number {

@@ -25,7 +25,30 @@ export interface Order {
   /** the log may hold plain names */
   logNames: boolean
   log: string
+  selfTest: 'quick' | 'full' | 'off'
 }
+
+export interface TestFile {
+  name: string
+  size: number
+}
+
+/** Files of the self-test as they are before it, and the processes that may see them. */
+export interface HiddenFiles {
+  files: TestFile[]
+  /** with the content that they are to have; otherwise empty */
+  filled: boolean
+  pids: number[]
+}
+
+/** Main thread to tester and back, one message each. */
+export interface TesterJob {
+  mountpoint: string
+  files: TestFile[]
+  /** they are filled already */
+  readOnly: boolean
+}
+export type TesterReply = { ok: true; bytes: number } | { ok: false; error: WireError }
 
 /** What only the worker knows. */
 export interface DriveReport {
@@ -57,7 +80,14 @@ export interface DriveStatus {
   engine: string
   foreignFiles: number
   damaged: Damaged[]
+  selfTest: SelfTestStatus
   warnings: string[]
+}
+
+/** A drive that did not pass is not there to be asked. `ms` is null where it was off. */
+export interface SelfTestStatus {
+  kind: Order['selfTest']
+  ms: number | null
 }
 
 export type ControlRequest = { op: 'status' } | { op: 'unmount'; force: boolean }
@@ -69,6 +99,8 @@ export interface WorkerStart {
   body: VaultBody
   /** memory of mount/fuse-linux/counters.ts */
   counters: SharedArrayBuffer
+  /** null: no self-test */
+  hidden: HiddenFiles | null
   requests: MessagePort
   wakeFd: number
 }
@@ -79,12 +111,22 @@ export interface WorkerServe {
 /** then these, between requests. */
 export interface WorkerRequest {
   id: number
-  op: 'report' | 'sync' | 'stop'
+  /** `tested` takes the hidden files of the self-test away */
+  op: 'report' | 'sync' | 'stop' | 'tested'
+}
+
+export interface Answer {
+  event: 'answer'
+  id: number
+  report?: DriveReport
+  /** bytes that the self-test was served */
+  served?: number
+  error?: WireError
 }
 
 /** Worker to main thread. */
 export type WorkerEvent =
-  | { event: 'answer'; id: number; report?: DriveReport; error?: WireError }
+  | Answer
   | { event: 'log'; line: string }
   /** the kernel's side is gone and everything is stored, or the error says what is not */
   | { event: 'ended'; error?: WireError }

@@ -7,21 +7,14 @@ import type { Engine } from '../crypto/engine.js'
 import { CofferError } from '../errors.js'
 import { buildConfig, openBody, parseConfig, type ParsedConfig } from '../format/config.js'
 import type { VaultBody } from '../format/config-body.js'
-import {
-  CHUNK_LOG2_DEFAULT,
-  ID_SIZE,
-  KEY_ID_SIZE,
-  KEY_SIZE,
-  NONCE_SIZE,
-  STRICT_MAX_DEFAULT,
-  SUITE_XAES_256_GCM,
-} from '../format/constants.js'
+import { ID_SIZE, KEY_SIZE, NONCE_SIZE } from '../format/constants.js'
 import { SALT_SIZE, SLOT_ID_SIZE } from '../format/slot.js'
 import { passwordSlot } from '../format/slot-password.js'
 import { otherConfigs, readConfig, readVaultConfig, replaceConfig } from '../store/config-file.js'
 import { createVaultFolder } from '../store/new-vault.js'
 import { configCopies, keepConfig } from '../store/state.js'
 import { realPath } from '../store/state-folder.js'
+import { newBody } from './new-body.js'
 import { hex, wipe, type OpenedVault } from './vault.js'
 
 /** FORMAT.md §8: what this program makes and reads. */
@@ -63,20 +56,7 @@ export function createVault(
 ): void {
   const vaultId = randomBytes(ID_SIZE)
   const vrk = randomBytes(KEY_SIZE)
-  const rootKeyId = randomBytes(KEY_ID_SIZE)
-  const body: VaultBody = {
-    v: 1,
-    chunkLog2: CHUNK_LOG2_DEFAULT,
-    rootDirId: randomBytes(ID_SIZE),
-    rootKeyId,
-    current: rootKeyId,
-    seeds: new Map([[hex(rootKeyId), randomBytes(KEY_SIZE)]]),
-    suites: [SUITE_XAES_256_GCM],
-    policy: { strictMax: STRICT_MAX_DEFAULT, integrity: 'auto', unknown: {} },
-    devices: [],
-    label,
-    unknown: {},
-  }
+  const body = newBody(label)
   const slots = [newSlot(engine, password, vaultId, vrk, logN)]
   const config = buildConfig(engine, {
     vaultId,

@@ -7,7 +7,9 @@ import type { VaultBody } from '../format/config-body.js'
 import { closeWake, openWake, wake } from '../native/eventfd.js'
 import {
   fromWire,
+  type Answer,
   type DriveReport,
+  type HiddenFiles,
   type Order,
   type WorkerEvent,
   type WorkerRequest,
@@ -15,7 +17,7 @@ import {
 } from './protocol.js'
 
 interface Waiting {
-  resolve(report: DriveReport | undefined): void
+  resolve(answer: Answer | undefined): void
   reject(error: Error): void
 }
 
@@ -54,12 +56,18 @@ export class WorkerLink {
   }
 
   /** Hands over the order and the keys. Resolves when the vault is open. */
-  async open(order: Order, body: VaultBody, counters: SharedArrayBuffer): Promise<void> {
-    const { port2 } = this.#requests
-    const start: WorkerStart = { order, body, counters, requests: port2, wakeFd: this.#wakeFd }
+  async open(
+    order: Order,
+    body: VaultBody,
+    counters: SharedArrayBuffer,
+    hidden: HiddenFiles | null,
+  ): Promise<void> {
+    const { port2: requests } = this.#requests
+    const wakeFd = this.#wakeFd
+    const start: WorkerStart = { order, body, counters, hidden, requests, wakeFd }
     await new Promise<unknown>((resolve, reject) => {
       this.#waiting.set(this.#OPEN, { resolve, reject })
-      this.#worker.postMessage(start, [port2])
+      this.#worker.postMessage(start, [requests])
     })
   }
 
@@ -70,12 +78,17 @@ export class WorkerLink {
 
   /** null where the worker is held up by a request and has not answered in time. */
   async report(timeoutMs: number): Promise<DriveReport | null> {
-    return (await this.#ask('report', timeoutMs)) ?? null
+    return (await this.#ask('report', timeoutMs))?.report ?? null
   }
 
   /** Stores everything that is open. Throws what cannot be stored. */
   async sync(): Promise<void> {
     await this.#ask('sync', 0)
+  }
+
+  /** The self-test is over. Resolves with the bytes that the drive served to it. */
+  async tested(): Promise<number> {
+    return (await this.#ask('tested', 0))?.served ?? 0
   }
 
   /** Ends the loop though the kernel may still hold the mount. */
@@ -88,7 +101,7 @@ export class WorkerLink {
     wake(this.#wakeFd)
   }
 
-  #ask(op: 'report' | 'sync', timeoutMs: number): Promise<DriveReport | undefined> {
+  #ask(op: 'report' | 'sync' | 'tested', timeoutMs: number): Promise<Answer | undefined> {
     if (this.#over) return Promise.reject(new CofferError('NOT_MOUNTED', 'the drive has ended'))
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
@@ -98,9 +111,9 @@ export class WorkerLink {
       }
       const timer = timeoutMs === 0 ? undefined : setTimeout(giveUp, timeoutMs)
       this.#waiting.set(id, {
-        resolve(report) {
+        resolve(answer) {
           clearTimeout(timer)
-          resolve(report)
+          resolve(answer)
         },
         reject(error) {
           clearTimeout(timer)
@@ -111,11 +124,12 @@ export class WorkerLink {
     })
   }
 
-  #answer({ id, report, error }: WorkerEvent & { event: 'answer' }): void {
+  #answer(answer: Answer): void {
+    const { id, error } = answer
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
     if (error !== undefined) waiting?.reject(fromWire(error))
-    else waiting?.resolve(report)
+    else waiting?.resolve(answer)
   }
 
   #close(error: CofferError): void {

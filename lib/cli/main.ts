@@ -103,6 +103,12 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
             type: 'string',
             requiresArg: true,
             describe: 'use this copy of the config',
+          })
+          .option('self-test', {
+            choices: ['quick', 'full', 'off'] as const,
+            requiresArg: true,
+            default: 'quick' as const,
+            describe: 'what is written and read back before the drive is there',
           }),
       (args) => {
         choose(async () => (await import('./mount.js')).mount(args))
@@ -268,6 +274,7 @@ const SENTENCES: [RegExp, string][] = [
   [/^Not enough non-option arguments.*/, 'an argument is missing'],
   [/^Unknown arguments?: (.*)/, 'there is no such command, option or argument: $1'],
   [/^Arguments (\S+) and (\S+) are mutually exclusive/, '--$1 and --$2 exclude each other'],
+  [/^Invalid values: Argument: (\S+), Given: "?(.*?)"?, Choices: .*/, '--$1 cannot be $2'],
   [/^Not enough arguments following: (.*)/, '--$1 needs a value'],
 ]
 

@@ -6,6 +6,7 @@ import { launch, serveHere } from '../agent/launch.js'
 import { readPassword, type PasswordSource } from './read-password.js'
 import { bold, fail, quoted, say, warn } from './ui.js'
 import { prepareMount } from '../agent/prepare-mount.js'
+import type { Order } from '../agent/protocol.js'
 
 interface Arguments extends PasswordSource {
   vault: string
@@ -16,6 +17,7 @@ interface Arguments extends PasswordSource {
   idle?: string | undefined
   logNames: boolean
   config?: string | undefined
+  selfTest: Order['selfTest']
 }
 
 const UNITS: Record<string, number> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }

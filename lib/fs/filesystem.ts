@@ -102,8 +102,11 @@ export interface Statfs {
 export type EmitEntry = (name: string, ino: number, type: number, nextCookie: number) => boolean
 
 export interface Filesystem {
-  /** False where there is no such entry. Otherwise fills `out` and counts one lookup. */
-  lookup(parent: number, name: string, out: Entry): boolean
+  /**
+   * False where there is no such entry. Otherwise fills `out` and counts one lookup. `tid` is the
+   * thread that asks, where the adapter knows it.
+   */
+  lookup(parent: number, name: string, out: Entry, tid?: number): boolean
   forget(nodeid: number, lookups: number): void
   getattr(nodeid: number, out: Attributes): void
   setattr(nodeid: number, changes: AttributeChanges, out: Attributes): void

@@ -3,6 +3,7 @@
 //   vaults/<vaultId>/path   where the vault was last opened
 //   vaults/<vaultId>/configs/<configSeq>-<hash>.coffer   every config that unlocked here
 //   vaults/<vaultId>/log    see log-file.ts
+//   vaults/<vaultId>/scratch/   see scratch-folder.ts
 // Copies of configs are as secret as the one in the cloud folder: not at all beyond the password.
 
 import { createHash, randomBytes } from 'node:crypto'

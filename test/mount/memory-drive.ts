@@ -3,10 +3,15 @@
 // for each event, takes the lines "wake", "stop" and "defect" on its input, and tells what it has
 // seen when the mount is gone.
 
+import { constants } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
+import { isThreadOf } from '../../lib/agent/process.js'
+import { emptyEntry, type Filesystem, type Opened } from '../../lib/fs/filesystem.js'
+import { HiddenNames } from '../../lib/fs/hidden-names.js'
 import { Counters } from '../../lib/mount/fuse-linux/counters.js'
 import { mountFuse } from '../../lib/mount/fuse-linux/mount-fuse.js'
+import { NOTHING_REMEMBERED } from '../../lib/mount/fuse-linux/reply.js'
 import { serve } from '../../lib/mount/fuse-linux/session.js'
 import { openWake, wake } from '../../lib/native/eventfd.js'
 import { MemoryFilesystem, type Seen } from './memory-filesystem.js'
@@ -16,12 +21,14 @@ export interface DriveSetup {
   readOnly?: boolean
   allowOther?: boolean
   fsname?: string
+  /** names that only these processes see; the files are made empty */
+  hidden?: { names: string[]; pids: number[]; keepCache?: boolean }
 }
 
 export type DriveEvent =
   | { event: 'mounted'; devNumber: string; mountpoint: string }
   | { event: 'failed'; code: string; message: string; hint: string }
-  | { event: 'woken' }
+  | { event: 'woken'; hiddenBytesRead: number }
   | { event: 'defect'; message: string }
   | {
       event: 'ended'
@@ -37,7 +44,7 @@ interface Job {
   wakeFd: number
   counters: SharedArrayBuffer
   orders: Int32Array
-  discard: boolean
+  setup: DriveSetup
 }
 
 const STOP = 1
@@ -69,7 +76,7 @@ function main(mountpoint: string, setup: DriveSetup): void {
     wakeFd,
     counters: counters.shared,
     orders,
-    discard: setup.discard ?? false,
+    setup,
   }
   const worker = new Worker(new URL(import.meta.url), { workerData: job })
   const input = createInterface(process.stdin)
@@ -92,16 +99,39 @@ function main(mountpoint: string, setup: DriveSetup): void {
   say({ event: 'mounted', devNumber: session.devNumber, mountpoint: session.mountpoint })
 }
 
+/** Lets the kernel read its own memory. */
+class Remembering extends HiddenNames {
+  override open(nodeid: number, flags: number): Opened {
+    return { ...super.open(nodeid, flags), keepCache: true }
+  }
+}
+
+function hide(
+  fs: Filesystem,
+  { names, pids, keepCache }: NonNullable<DriveSetup['hidden']>,
+): HiddenNames {
+  const drive = new MemoryFilesystem()
+  const caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask: 0 }
+  for (const name of names) drive.mknod(1, name, constants.S_IFREG | 0o600, 0, caller, emptyEntry())
+  return new (keepCache === true ? Remembering : HiddenNames)(fs, {
+    drive,
+    names: new Set(names),
+    sees: (tid) => pids.some((pid) => isThreadOf(tid, pid)),
+  })
+}
+
 function work(job: Job): void {
-  const fs = new MemoryFilesystem(job.discard, process.getuid?.(), process.getgid?.())
+  const { discard, hidden } = job.setup
+  const fs = new MemoryFilesystem(discard, process.getuid?.(), process.getgid?.())
+  const shown = hidden === undefined ? null : hide(fs, hidden)
   const tell = (event: DriveEvent): void => parentPort?.postMessage(event)
   const unmounted = serve(
     job.deviceFd,
-    fs,
+    shown ?? fs,
     {
       wakeFd: job.wakeFd,
       onWake() {
-        tell({ event: 'woken' })
+        tell({ event: 'woken', hiddenBytesRead: shown?.bytesRead ?? 0 })
         const order = Atomics.exchange(job.orders, 0, 0)
         if (order === DEFECT) fs.trap = new TypeError('a trap')
         return order !== STOP
@@ -110,7 +140,10 @@ function work(job: Job): void {
         tell({ event: 'defect', message: String(error) })
       },
     },
-    { counters: new Counters(job.counters) },
+    {
+      counters: new Counters(job.counters),
+      ...(shown === null ? {} : { validity: NOTHING_REMEMBERED }),
+    },
   )
   const none = { bytesRead: 0, bytesWritten: 0, requests: 0 }
   tell({ event: 'ended', unmounted, seen: fs.seen, ...none })

@@ -10,13 +10,14 @@ import {
   FORGET_IN,
   FORGET_ONE,
   FUSE_ROOT_ID,
+  IN_HEADER,
   IN_HEADER_SIZE,
   OUT_HEADER_SIZE,
   SETATTR_IN,
 } from './wire.js'
 
 export const lookup: Handler = ({ fs, request, reply, entry }) =>
-  fs.lookup(request.nodeid, request.name(IN_HEADER_SIZE), entry)
+  fs.lookup(request.nodeid, request.name(IN_HEADER_SIZE), entry, request.u32(IN_HEADER.pid))
     ? reply.entry(entry)
     : reply.negativeEntry()
 
@@ -29,7 +30,12 @@ export const batchForget: Handler = ({ fs, request }) => {
   const count = request.u32(BATCH_FORGET_IN.count)
   let at = BATCH_FORGET_IN.first
   for (let i = 0; i < count && at + FORGET_ONE.size <= request.length; i++) {
-    drop(fs, request.u64(at + FORGET_ONE.nodeid), request.u64(at + FORGET_ONE.nlookup))
+    try {
+      drop(fs, request.u64(at + FORGET_ONE.nodeid), request.u64(at + FORGET_ONE.nlookup))
+    } catch (error) {
+      // one that is not known any more must not keep the others
+      if (!(error instanceof CofferError)) throw error
+    }
     at += FORGET_ONE.size
   }
   return NO_REPLY

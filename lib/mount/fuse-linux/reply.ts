@@ -38,6 +38,13 @@ export const ONE_SECOND: Validity = {
   negativeTimeoutMs: 1000,
 }
 
+/** The kernel asks every time. */
+export const NOTHING_REMEMBERED: Validity = {
+  entryTimeoutMs: 0,
+  attrTimeoutMs: 0,
+  negativeTimeoutMs: 0,
+}
+
 export class Reply {
   readonly bytes: Buffer
   readonly #view: DataView
