@@ -447,13 +447,14 @@ export class FileContent {
       if (index < last && chunk !== undefined)
         this.records.stage(this.fd, entry, index, chunk.plain, chunkSize)
     }
+    // an old short chunk may be among them, which the new one takes the place of
+    const { first, end } = this.erased
+    if (first < end) this.records.stageErase(this.fd, first, end)
     if (withTail) {
       this.#withTail(last, (plain, length) => {
         this.records.stage(this.fd, entry, last, plain, length)
       })
     }
-    const { first, end } = this.erased
-    if (first < end) this.records.stageErase(this.fd, first, end)
   }
 
   /** The blob is as the seal on the disk says; what was staged lies in `bytes`. */

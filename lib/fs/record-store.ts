@@ -348,6 +348,8 @@ export class RecordStore {
     const bytes = this.#ctx.layout.backingSize(size)
     if (bytes <= Math.max(this.#storedEnd, this.#sealedBytes)) return
     if (this.#sealedEnd > 0) this.#longer()
+    // what was taken ahead would come to lie in the hole
+    this.#reservation.giveBack(fd)
     this.#ctx.backing.truncate(fd, bytes)
   }
 

@@ -125,6 +125,7 @@ export class Reservation {
     this.#scattered = false
     this.#from = 0
     this.giveBack(fd)
+    this.#from = Math.min(this.#to, this.#stored())
   }
 
   /** The blob was cut, with all blocks beyond; `scattered`: it was made longer. */

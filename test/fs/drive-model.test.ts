@@ -48,6 +48,14 @@ for (const chunkLog2 of [12, 15]) {
 
 /** Scripts that found a defect once. */
 const FOUND: Record<string, Step[]> = {
+  'an old last chunk is erased in the same seal that makes another the last': [
+    ['create', '/a', 0o644],
+    ['ftruncate', 0, 12288],
+    ['fsync', 0],
+    ['fallocate', 0, 16, 4096, 4194304],
+    ['read', 0, 0, 0],
+    ['close', 0],
+  ],
   'a file just written is renamed while somebody reads it': [
     ['create', '/b', 0o644],
     ['close', 0],

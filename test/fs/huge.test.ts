@@ -110,3 +110,20 @@ t.test('a file of 8 TiB that is checked whole, erased in part', async (t) => {
   session.close()
   t.equal(vault.judge().get('/f')!.problem, null)
 })
+
+t.test('blocks that were taken ahead do not stay in a hole', async (t) => {
+  const vault = new TestVault()
+  t.teardown(() => {
+    vault.remove()
+  })
+  const session = vault.open()
+  const file = session.create('/f')
+  file.write(0, Buffer.alloc(1 << 20, 'x'))
+  file.write(1 << 29, Buffer.alloc(1 << 18, 'x'))
+  vault.skew += 6000
+  session.drive.tend()
+  file.truncate(1 << 30)
+  file.close()
+  t.ok(session.stat('/f').blocks * 512 < 2 << 20, `${session.stat('/f').blocks} blocks`)
+  session.close()
+})
