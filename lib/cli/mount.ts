@@ -2,6 +2,7 @@
 
 import { CofferError } from '../errors.js'
 import { clearStale } from '../agent/stale.js'
+import { INTERRUPTED, isInterrupted } from '../agent/interrupted.js'
 import { launch, serveHere } from '../agent/launch.js'
 import { readPassword, type PasswordSource } from './read-password.js'
 import { bold, fail, quoted, say, warn } from './ui.js'
@@ -44,6 +45,7 @@ export async function mount(args: Arguments): Promise<number> {
   try {
     const unlocked = prepared.unlock(password)
     for (const warning of unlocked.warnings) warn(warning)
+    if (order.readOnly && isInterrupted(order.vaultId)) warn(INTERRUPTED)
     await starting.start(unlocked.body)
   } catch (error) {
     starting.cancel()

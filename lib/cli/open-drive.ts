@@ -1,6 +1,7 @@
 // A vault opened in this process, read-only and without a mount: what ls and get work on. Needs
 // neither FUSE nor native calls, so any machine with Node gets its files back.
 
+import { INTERRUPTED, isInterrupted } from '../agent/interrupted.js'
 import { openDrive, type Drive } from '../agent/open-drive.js'
 import { chooseEngine, loadVault, unlock } from '../agent/vault.js'
 import type { LogEvent } from '../fs/context.js'
@@ -18,6 +19,7 @@ export async function withDrive<T>(
   const opened = unlock(engine, loaded, await readPassword(args))
   opened.vrk.fill(0)
   for (const warning of opened.warnings) warn(warning)
+  if (isInterrupted(loaded.vaultId)) warn(INTERRUPTED)
   const drive = openDrive({
     engine,
     vaultPath: loaded.vault,

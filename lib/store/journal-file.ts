@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import { emptyStat, type Backing } from './backing.js'
 
-const NAME = 'journal'
+export const JOURNAL_NAME = 'journal'
 const KEEP = 4 * 1024 * 1024
 const stat = emptyStat()
 
@@ -33,8 +33,9 @@ export class JournalFile {
 
   #open(): number {
     const backing = this.#backing
-    if (backing.stat(this.#dirfd, NAME, stat)) return backing.openWrite(this.#dirfd, NAME)
-    const fd = backing.createNew(this.#dirfd, NAME, 0o600)
+    if (backing.stat(this.#dirfd, JOURNAL_NAME, stat))
+      return backing.openWrite(this.#dirfd, JOURNAL_NAME)
+    const fd = backing.createNew(this.#dirfd, JOURNAL_NAME, 0o600)
     try {
       backing.sync(this.#dirfd)
     } catch (error) {
@@ -81,8 +82,8 @@ export class JournalFile {
 
   /** Keeps what is in it under another name, for people. Its name. */
   setAside(name: string): string {
-    this.#backing.link(this.#dirfd, NAME, this.#dirfd, name)
-    this.#backing.unlink(this.#dirfd, NAME)
+    this.#backing.link(this.#dirfd, JOURNAL_NAME, this.#dirfd, name)
+    this.#backing.unlink(this.#dirfd, JOURNAL_NAME)
     this.#backing.sync(this.#dirfd)
     return name
   }

@@ -3,6 +3,7 @@
 //   vaults/<vaultId>/path   where the vault was last opened
 //   vaults/<vaultId>/configs/<configSeq>-<hash>.coffer   every config that unlocked here
 //   vaults/<vaultId>/log    see log-file.ts
+//   vaults/<vaultId>/journal   see journal-file.ts
 //   vaults/<vaultId>/scratch/   see scratch-folder.ts
 // Copies of configs are as secret as the one in the cloud folder: not at all beyond the password.
 
@@ -30,7 +31,7 @@ export function deviceId(): Uint8Array {
   })
 }
 
-const vaultFolder = (vaultId: string): string => join(stateFolder(), 'vaults', vaultId)
+export const vaultFolder = (vaultId: string): string => join(stateFolder(), 'vaults', vaultId)
 
 /** The private folder of one vault, made where it is missing. `vaultId` in hex. */
 export function vaultState(vaultId: string): string {
