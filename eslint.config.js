@@ -61,7 +61,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['**/*.js', 'scripts/bench'],
+    files: ['**/*.js', 'scripts/bench', 'scripts/crash', 'scripts/soak'],
     extends: [js.configs.recommended],
     languageOptions: {
       sourceType: 'module',
