@@ -51,6 +51,8 @@ export class Expected {
         if (intent[1]) versions.truncate(0, done)
         break
       case 'write':
+        if (outcome?.startsWith('short ') === true)
+          versions.write(intent[1], piece(number, Number(outcome.slice(6))), false)
         versions.write(intent[1], piece(number, intent[2]), done)
         break
       case 'map':

@@ -184,7 +184,11 @@ function processesOf(home: string): number[] {
 /** A call that failed before the drive had died, or with an error that no death explains. */
 function loadTrouble(operations: readonly Operation[], early: boolean): Violation[] {
   const { outcome = null, intent } = operations.at(-1) ?? {}
-  if (!early && (outcome === null || outcome === 'ok' || DEATH.includes(outcome))) return []
+  if (
+    !early &&
+    (outcome === null || outcome === 'ok' || outcome.startsWith("short") || DEATH.includes(outcome))
+  )
+    return []
   return [{ kind: 'load', detail: `${String(intent?.[0])}: ${String(outcome)}` }]
 }
 

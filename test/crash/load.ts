@@ -54,6 +54,15 @@ let number = Number(first)
 
 class Died extends Error {}
 
+/** The kernel may have made several requests of one write, and the drive have died in between. */
+class Short extends Error {
+  readonly code: string
+  constructor(done: number) {
+    super()
+    this.code = `short ${String(done)}`
+  }
+}
+
 function call<T>(file: number, intent: Intent, act: (number: number) => T): T {
   const own = number++
   ledger.add([own, file, ...intent])
@@ -88,7 +97,7 @@ function reopen(file: Known, truncating: boolean): Open {
 function write(file: Open, offset: number, length: number): void {
   call(file.id, ['write', offset, length], (own) => {
     const done = writeSync(file.fd, piece(own, length), 0, length, offset)
-    if (done !== length) throw new Error(`a write of ${String(length)} wrote ${String(done)}`)
+    if (done !== length) throw new Short(done)
   })
   file.size = Math.max(file.size, offset + length)
 }

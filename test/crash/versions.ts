@@ -54,8 +54,7 @@ export class Versions {
   write(offset: number, bytes: Buffer, certain = true): void {
     if (bytes.length === 0) return
     const end = offset + bytes.length
-    const before = this.size
-    if (offset > before) this.#extend(offset, certain)
+    if (offset > this.#least) this.#extend(offset, certain)
     for (let at = offset; at < end;) {
       const index = Math.floor(at / this.#chunkSize)
       const within = at - index * this.#chunkSize
@@ -69,19 +68,16 @@ export class Versions {
       })
       at += part.length
     }
-    if (end > before) this.#resize(end, certain)
+    this.#resize((old) => Math.max(old, end), certain)
   }
 
   truncate(size: number, certain = true): void {
-    if (size > this.size) {
-      this.#extend(size, certain)
-      return
-    }
+    if (size > this.#least) this.#extend(size, certain)
     for (let index = Math.floor(size / this.#chunkSize); index < this.#chunks.length; index++) {
       const kept = Math.max(0, size - index * this.#chunkSize)
       this.#change(index, certain, (old) => old.subarray(0, kept))
     }
-    this.#resize(size, certain)
+    this.#resize(() => size, certain)
   }
 
   /** Zeros, up to the end of the file. */
@@ -91,7 +87,7 @@ export class Versions {
   }
 
   #extend(size: number, certain: boolean): void {
-    const first = Math.floor(this.size / this.#chunkSize)
+    const first = Math.floor(this.#least / this.#chunkSize)
     const last = Math.ceil(size / this.#chunkSize)
     for (let index = first; index < last; index++) {
       const length = Math.min(this.#chunkSize, size - index * this.#chunkSize)
@@ -101,7 +97,11 @@ export class Versions {
         return Buffer.concat([old, this.#zeros.subarray(0, length - old.length)])
       })
     }
-    this.#resize(size, certain)
+    this.#resize((old) => Math.max(old, size), certain)
+  }
+
+  get #least(): number {
+    return Math.min(...this.#sizes)
   }
 
   #change(index: number, certain: boolean, make: (old: Buffer) => Buffer): void {
@@ -114,12 +114,23 @@ export class Versions {
     } else chunk.live.push(...made)
   }
 
-  #resize(size: number, certain: boolean): void {
-    if (size > this.size) this.#grown.push([this.size, size])
-    if (certain) {
-      this.#oldSizes.push(...this.#sizes)
-      this.#sizes = [size]
-    } else this.#sizes.push(size)
+  #resize(make: (old: number) => number, certain: boolean): void {
+    const made: number[] = []
+    for (const old of this.#sizes) {
+      const size = make(old)
+      made.push(size)
+      if (size > old) this.#grown.push([old, size])
+      // what failed may have been done in part, chunk by chunk
+      if (certain || size <= old) continue
+      const first = Math.floor(old / this.#chunkSize) + 1
+      for (let index = first; index * this.#chunkSize < size; index++)
+        made.push(index * this.#chunkSize)
+    }
+    if (certain) this.#oldSizes.push(...this.#sizes)
+    const newest = make(this.size)
+    const all = new Set(certain ? made : [...this.#sizes, ...made])
+    all.delete(newest)
+    this.#sizes = [...all, newest]
   }
 
   /** `stale`: older contents will do, as after a crash; otherwise only what is now. */

@@ -1,0 +1,67 @@
+// One run of the fault script for each change that it makes, until there is no further one, and what
+// is to be said of it.
+
+import { readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { FaultBacking, soundBacking, Stopped, type Fault } from './fault-backing.js'
+import { Player, type Violation } from './fault-player.js'
+import { CHUNK_LOG2, play, prepare, STRICT_MAX } from './fault-script.js'
+import { descriptorsBelow, TestVault } from './session.js'
+
+export interface Run {
+  /** which change went wrong, and its name; null where the fault cannot be there */
+  at: number
+  hit: string | null
+  violations: Violation[]
+}
+
+export function* runs(fault: Fault, first = 1, step = 1): Generator<Run> {
+  for (let at = first; ; at += step) {
+    const run = one(fault, at)
+    if (run === null) return
+    yield run
+  }
+}
+
+/** null where the script has fewer changes. */
+export function one(fault: Fault, at: number): Run | null {
+  const vault = new TestVault(CHUNK_LOG2, STRICT_MAX)
+  const faulty = new FaultBacking(fault, at)
+  try {
+    const before = vault.open({ backing: soundBacking() })
+    const player = new Player(before, 2 ** CHUNK_LOG2, fault.kind === 'forgets')
+    prepare(player)
+    before.close()
+    const session = (player.session = vault.open({ backing: faulty.backing }))
+    try {
+      play(player, () => {
+        vault.skew += 6000
+      })
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error
+    }
+    try {
+      session.close()
+    } catch (error) {
+      player.told.push(`unmount: ${String(error)}`)
+    }
+    if (!faulty.reached) return null
+    const { violations } = player
+    const after = vault.open({ backing: soundBacking() })
+    player.judge(after)
+    after.close()
+    faulty.close()
+    const left = descriptorsBelow(vault.folder, readlinkSync)
+    if (left > 0) violations.push({ kind: 'descriptors', detail: `${left} are left open` })
+    if (!faulty.stopped) violations.push(...litter(vault))
+    return { at, hit: faulty.hit, violations }
+  } finally {
+    faulty.close()
+    vault.remove()
+  }
+}
+
+const litter = ({ folder }: TestVault): Violation[] =>
+  readdirSync(join(folder, 'data'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.includes('~$'))
+    .map((detail) => ({ kind: 'litter', detail }))
