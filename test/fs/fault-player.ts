@@ -53,10 +53,10 @@ export class Player {
 
   /** A part of the script that has its own files: an error in one must not bring one to the next. */
   step(name: string, act: () => void): void {
+    if (this.#stepFailed) this.#failedBefore ||= this.#step
     this.#step = name
     this.#stepFailed = false
     act()
-    if (this.#stepFailed) this.#failedBefore ||= name
   }
 
   #call(what: string, act: () => void): boolean {
@@ -128,8 +128,9 @@ export class Player {
   }
 
   write(file: PlayedFile | null, offset: number, length: number): void {
-    if (file?.handle == null) return
-    const { handle, versions } = file
+    const handle = file?.handle ?? null
+    if (file === null || handle === null) return
+    const { versions } = file
     const bytes = Buffer.from(noise(length, ++this.#pieces))
     this.#change(
       `write ${String(offset)}+${String(length)}`,
@@ -147,8 +148,9 @@ export class Player {
   }
 
   truncate(file: PlayedFile | null, size: number): void {
-    if (file?.handle == null) return
-    const { handle, versions } = file
+    const handle = file?.handle ?? null
+    if (file === null || handle === null) return
+    const { versions } = file
     this.#change(
       `truncate ${String(size)}`,
       () => {
@@ -161,8 +163,9 @@ export class Player {
   }
 
   punch(file: PlayedFile | null, offset: number, length: number): void {
-    if (file?.handle == null) return
-    const { handle, versions } = file
+    const handle = file?.handle ?? null
+    if (file === null || handle === null) return
+    const { versions } = file
     this.#change(
       `punch ${String(offset)}+${String(length)}`,
       () => {
@@ -187,8 +190,8 @@ export class Player {
 
   /** Tried again where it fails, as a careful application does. */
   fsync(file: PlayedFile | null): void {
-    if (file?.handle == null) return
-    const { handle } = file
+    const handle = file?.handle ?? null
+    if (file === null || handle === null) return
     for (let attempt = 0; attempt < 2; attempt++) {
       const done = this.#call('fsync', () => {
         handle.sync()
@@ -200,8 +203,8 @@ export class Player {
   }
 
   close(file: PlayedFile | null): void {
-    if (file?.handle == null) return
-    const { handle } = file
+    const handle = file?.handle ?? null
+    if (file === null || handle === null) return
     // what the drive says now must be what it will have stored
     this.#reads(file, 'before close', () =>
       handle.read(0, this.session.statNode(handle.nodeid).size),
@@ -380,9 +383,8 @@ export class Player {
     try {
       const content = session.read(path)
       const problems = candidates.map(({ versions }) => versions.judge(content, true))
-      const [problem] = problems
-      if (problem == null || problems.includes(null)) return
-      this.#violation(unsynced + problem.kind, `${path}: ${problem.detail}`)
+      const problem = problems.includes(null) ? null : problems[0]
+      if (problem) this.#violation(unsynced + problem.kind, `${path}: ${problem.detail}`)
     } catch (error) {
       this.#violation(`${unsynced}refused ${codeOf(error)}`, `${path}: ${(error as Error).message}`)
     }
