@@ -19,6 +19,6 @@ void t.test(`${KILLS} kills`, async (t) => {
     operations += kill.operations
     t.same(kill.violations, [], `kill ${kill.number} after ${kill.operations} operations`)
   })
-  t.ok(operations > 20 * KILLS, 'the drive was busy when it was killed')
+  t.ok(operations > 5 * KILLS, 'the drive was busy when it was killed')
   t.comment(`${operations} operations, seed ${SEED}`)
 })

@@ -186,7 +186,7 @@ function loadTrouble(operations: readonly Operation[], early: boolean): Violatio
   const { outcome = null, intent } = operations.at(-1) ?? {}
   if (
     !early &&
-    (outcome === null || outcome === 'ok' || outcome.startsWith("short") || DEATH.includes(outcome))
+    (outcome === null || outcome === 'ok' || outcome.startsWith('short') || DEATH.includes(outcome))
   )
     return []
   return [{ kind: 'load', detail: `${String(intent?.[0])}: ${String(outcome)}` }]

@@ -150,7 +150,8 @@ function mapped(file: Open): void {
   })
 }
 
-const freeName = (): string => `f${String(number)}`
+/** A long name has a sidecar in the vault. */
+const freeName = (): string => `f${String(number)}`.padEnd(below(8) === 0 ? 200 : 0, '-')
 const total = (): number => [...resting, ...open].reduce((sum, { size }) => sum + size, 0)
 const maybeClose = (file: Open): void => {
   if (below(2) === 0 || open.length > OPEN_MAX) close(file)

@@ -4,7 +4,8 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { FaultBacking, soundBacking, Stopped, type Fault } from './fault-backing.js'
-import { Player, type Violation } from './fault-player.js'
+import { Account, type Violation } from './fault-account.js'
+import { Player } from './fault-player.js'
 import { CHUNK_LOG2, play, prepare, STRICT_MAX } from './fault-script.js'
 import { descriptorsBelow, TestVault } from './session.js'
 
@@ -29,7 +30,8 @@ export function one(fault: Fault, at: number): Run | null {
   const faulty = new FaultBacking(fault, at)
   try {
     const before = vault.open({ backing: soundBacking() })
-    const player = new Player(before, 2 ** CHUNK_LOG2, fault.kind === 'forgets')
+    const account = new Account(2 ** CHUNK_LOG2, fault.kind === 'forgets')
+    const player = new Player(before, account)
     prepare(player)
     before.close()
     const session = (player.session = vault.open({ backing: faulty.backing }))
@@ -48,7 +50,7 @@ export function one(fault: Fault, at: number): Run | null {
     if (!faulty.reached) return null
     const { violations } = player
     const after = vault.open({ backing: soundBacking() })
-    player.judge(after)
+    violations.push(...account.judge(after))
     after.close()
     faulty.close()
     const left = descriptorsBelow(vault.folder, readlinkSync)
