@@ -24,6 +24,8 @@ export interface Moving {
 
 export class Expected {
   readonly files = new Map<number, ExpectedFile>()
+  /** true where it must be there, false where it may */
+  readonly directories = new Map<string, boolean>()
   moving: Moving | null = null
 
   at(path: string): ExpectedFile | null {
@@ -40,6 +42,11 @@ export class Expected {
     if (intent[0] === 'create') {
       const versions = new Versions(CHUNK)
       this.files.set(id, { id, path: intent[1], versions, maybe: true, state: 'writing' })
+      return
+    }
+    if (intent[0] === 'mkdir' || intent[0] === 'rmdir') {
+      if (intent[0] === 'rmdir' && done) this.directories.delete(intent[1])
+      else this.directories.set(intent[1], done)
       return
     }
     const file = this.files.get(id)

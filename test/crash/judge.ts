@@ -18,7 +18,8 @@ const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code
 /** Afterwards `expected` is what was found; a file that is not what it must be is removed. */
 export function judge(folder: string, expected: Expected): Violation[] {
   const violations: Violation[] = []
-  const there = new Set(readdirSync(folder))
+  const there = new Set<string>()
+  list(folder, '', expected, there, violations)
   settleMove(folder, expected, there)
   for (const file of [...expected.files.values()]) {
     const found = there.delete(file.path)
@@ -36,6 +37,40 @@ export function judge(folder: string, expected: Expected): Violation[] {
     violations.push(...removed(folder, path))
   }
   return violations
+}
+
+/** Files go to `there`; directories are judged at once. */
+function list(
+  folder: string,
+  path: string,
+  expected: Expected,
+  there: Set<string>,
+  violations: Violation[],
+): void {
+  const found = new Set<string>()
+  try {
+    for (const entry of readdirSync(join(folder, path), { withFileTypes: true })) {
+      const name = join(path, entry.name)
+      if (!entry.isDirectory()) there.add(name)
+      else {
+        found.add(name)
+        list(folder, name, expected, there, violations)
+      }
+    }
+  } catch (error) {
+    violations.push({ kind: 'directory refused', detail: codeOf(error), path })
+  }
+  if (path !== '') return
+  for (const [name, must] of expected.directories) {
+    if (must && !found.has(name))
+      violations.push({ kind: 'directory missing', detail: '', path: name })
+  }
+  for (const name of found) {
+    if (!expected.directories.has(name))
+      violations.push({ kind: 'directory extra', detail: '', path: name })
+  }
+  expected.directories.clear()
+  for (const name of found) expected.directories.set(name, true)
 }
 
 /** Of a rename that was cut short: which of the two names the file has. */

@@ -18,6 +18,9 @@ export type Intent =
   | ['rename', string]
   | ['unlink']
   | ['read']
+  /** of a directory; its number is of no file */
+  | ['mkdir', string]
+  | ['rmdir', string]
 
 /** operation, file, what */
 export type Line = [number, number, ...Intent] | [number, 'ok'] | [number, 'failed', string]

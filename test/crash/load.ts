@@ -8,10 +8,13 @@ import {
   constants,
   fsyncSync,
   ftruncateSync,
+  mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
+  rmdirSync,
   truncateSync,
   unlinkSync,
   writeSync,
@@ -50,6 +53,9 @@ const root = openSync(folder, O_RDONLY | O_DIRECTORY)
 const at = (path: string): string => `/proc/self/fd/${String(root)}/${path}`
 const resting = JSON.parse(readFileSync(knownPath, 'utf8')) as Known[]
 const open: Open[] = []
+/** Files are made in the first ones; the others come and go. */
+const DIRECTORIES = ['d0', 'd1', 'd2', 'e0', 'e1', 'e2', 'e3']
+const directories = readdirSync(at('')).filter((name) => DIRECTORIES.includes(name))
 let number = Number(first)
 
 class Died extends Error {}
@@ -151,7 +157,11 @@ function mapped(file: Open): void {
 }
 
 /** A long name has a sidecar in the vault. */
-const freeName = (): string => `f${String(number)}`.padEnd(below(8) === 0 ? 200 : 0, '-')
+function freeName(): string {
+  const directory = below(3) === 0 ? any(directories.filter((d) => d < 'e')) : undefined
+  const name = `f${String(number)}`.padEnd(below(8) === 0 ? 200 : 0, '-')
+  return directory === undefined ? name : `${directory}/${name}`
+}
 const total = (): number => [...resting, ...open].reduce((sum, { size }) => sum + size, 0)
 const maybeClose = (file: Open): void => {
   if (below(2) === 0 || open.length > OPEN_MAX) close(file)
@@ -227,6 +237,22 @@ function onOpen(file: Open): void {
   }
 }
 
+function directory(): void {
+  const name = any(DIRECTORIES) ?? ''
+  const isEmpty = ![...resting, ...open].some(({ path }) => path.startsWith(`${name}/`))
+  if (!directories.includes(name)) {
+    call(number, ['mkdir', name], () => {
+      mkdirSync(at(name))
+    })
+    directories.push(name)
+  } else if (isEmpty) {
+    call(number, ['rmdir', name], () => {
+      rmdirSync(at(name))
+    })
+    directories.splice(directories.indexOf(name), 1)
+  }
+}
+
 function onResting(): void {
   const file = any(resting)
   if (file === undefined) return
@@ -278,6 +304,7 @@ try {
     if (choice < 2) large()
     else if (choice < 14) small()
     else if (choice < 22) save()
+    else if (choice < 26) directory()
     else if (choice < 80 && file !== undefined) onOpen(file)
     else onResting()
     while (open.length > OPEN_MAX) close(open[0]!)
