@@ -105,7 +105,7 @@ export class Account {
   judge(session: Session): Violation[] {
     const violations: Violation[] = []
     const seen = new Set<PlayedFile>()
-    const found = new Set(filesBelow(session, '', violations))
+    const found = new Set(this.#filesBelow(session, '', violations))
     for (const path of found) {
       const candidates = this.files.filter(({ names }) => names.includes(path))
       for (const file of candidates) seen.add(file)
@@ -136,17 +136,22 @@ export class Account {
       return { kind: `${unsynced}refused ${codeOf(error)}`, detail }
     }
   }
-}
 
-function filesBelow(session: Session, folder: string, violations: Violation[]): string[] {
-  try {
-    return [...session.list(folder).keys()].flatMap((name) => {
-      const path = `${folder}/${name}`
-      return session.type(path) === 'directory' ? filesBelow(session, path, violations) : [path]
-    })
-  } catch (error) {
-    const detail = `${folder}: ${(error as Error).message}`
-    violations.push({ kind: `directory refused ${codeOf(error)}`, detail })
-    return []
+  #filesBelow(session: Session, folder: string, violations: Violation[]): string[] {
+    try {
+      return [...session.list(folder).keys()].flatMap((name) => {
+        const path = `${folder}/${name}`
+        const isDirectory = session.type(path) === 'directory'
+        return isDirectory ? this.#filesBelow(session, path, violations) : [path]
+      })
+    } catch (error) {
+      const detail = `${folder}: ${(error as Error).message}`
+      const needed = this.files.some(
+        ({ must, names }) => must && names.some((name) => name.startsWith(`${folder}/`)),
+      )
+      const unsynced = this.#forgetful && !needed ? 'unsynced ' : ''
+      violations.push({ kind: `${unsynced}directory refused ${codeOf(error)}`, detail })
+      return []
+    }
   }
 }

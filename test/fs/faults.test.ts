@@ -35,7 +35,7 @@ for (const [index, [name, fault]] of Object.entries(FAULTS).entries()) {
       changes++
       if (hit !== null) hits++
       for (const { kind, detail } of violations) {
-        // of a new file that was never synced, a machine that stops may keep anything
+        // of what is new and was never synced, a machine that stops may keep anything
         if (kind.startsWith('unsynced')) unsynced++
         else if ((kinds[kind] = (kinds[kind] ?? 0) + 1) <= SHOWN)
           t.comment(`${kind}: change ${at}, ${hit ?? ''}: ${detail}`)
@@ -43,6 +43,6 @@ for (const [index, [name, fault]] of Object.entries(FAULTS).entries()) {
     }
     t.same(kinds, {}, `${hits} of ${changes} changes went wrong`)
     t.ok(hits > 10, 'there was enough that could go wrong')
-    t.comment(`${unsynced} times a new file that was never synced could not be read`)
+    t.comment(`${unsynced} times something new that was never synced could not be read`)
   })
 }

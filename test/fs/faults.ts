@@ -1,8 +1,9 @@
 // One run of the fault script for each change that it makes, until there is no further one, and what
 // is to be said of it.
 
-import { readdirSync, readlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { CofferError } from '../../lib/errors.js'
 import { FaultBacking, soundBacking, Stopped, type Fault } from './fault-backing.js'
 import { Account, type Violation } from './fault-account.js'
 import { Player } from './fault-player.js'
@@ -28,28 +29,31 @@ export function* runs(fault: Fault, first = 1, step = 1): Generator<Run> {
 export function one(fault: Fault, at: number): Run | null {
   const vault = new TestVault(CHUNK_LOG2, STRICT_MAX)
   const faulty = new FaultBacking(fault, at)
+  const journalFolder = join(vault.state, 'journal of all')
+  mkdirSync(journalFolder)
   try {
-    const before = vault.open({ backing: soundBacking() })
+    const before = vault.open({ backing: soundBacking(), journalFolder })
     const account = new Account(2 ** CHUNK_LOG2, fault.kind === 'forgets')
     const player = new Player(before, account)
     prepare(player)
     before.close()
-    const session = (player.session = vault.open({ backing: faulty.backing }))
-    try {
-      play(player, () => {
-        vault.skew += 6000
+    const session = attempt(player, 'mount', () =>
+      vault.open({ backing: faulty.backing, journalFolder }),
+    )
+    if (session !== undefined) {
+      player.session = session
+      attempt(player, 'work', () => {
+        play(player, () => {
+          vault.skew += 6000
+        })
       })
-    } catch (error) {
-      if (!(error instanceof Stopped)) throw error
-    }
-    try {
-      session.close()
-    } catch (error) {
-      player.told.push(`unmount: ${String(error)}`)
+      attempt(player, 'unmount', () => {
+        session.close()
+      })
     }
     if (!faulty.reached) return null
     const { violations } = player
-    const after = vault.open({ backing: soundBacking() })
+    const after = vault.open({ backing: soundBacking(), journalFolder })
     violations.push(...account.judge(after))
     after.close()
     faulty.close()
@@ -60,6 +64,18 @@ export function one(fault: Fault, at: number): Run | null {
   } finally {
     faulty.close()
     vault.remove()
+  }
+}
+
+/** An error is told; where the machine stops, this is over. */
+function attempt<T>(player: Player, what: string, act: () => T): T | undefined {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof Stopped) return undefined
+    if (!(error instanceof CofferError)) throw error
+    player.told.push(`${what}: ${error.code}`)
+    return undefined
   }
 }
 
