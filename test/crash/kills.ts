@@ -14,8 +14,8 @@ import { judge, type Violation } from './judge.js'
 import { readLedger, type Operation } from './ledger.js'
 
 const LOAD = fileURLToPath(new URL('load.js', import.meta.url))
-/** Most kills come soon; some after a file has been sealed while it stayed open. */
-const SOON_MS = 600
+/** Most kills come when the ledger has grown so far; some after a file was sealed that stayed open. */
+const LEDGER_BYTES = 20_000
 const LATE_ONE_IN = 20
 const LATE_MS = 4800
 const SPREAD_MS = 1500
@@ -48,12 +48,14 @@ export async function killLoop(
     const logged = statSync(log).size
     const moment = moments.readUInt32LE(8 * number - 8)
     const late = moments.readUInt32LE(8 * number - 4) % LATE_ONE_IN === 0
-    const delay = late ? LATE_MS + (moment % SPREAD_MS) : moment % SOON_MS
+    const when = late
+      ? { bytes: 1, delay: LATE_MS + (moment % SPREAD_MS) }
+      : { bytes: 1 + (moment % LEDGER_BYTES), delay: moment % 10 }
     const { operations, early } = await loadAndKill(
       drive,
       home,
       pid,
-      delay,
+      when,
       expected,
       seed + number,
       number,
@@ -97,7 +99,7 @@ async function loadAndKill(
   drive: Drive,
   home: string,
   pid: number,
-  delay: number,
+  { bytes, delay }: { bytes: number; delay: number },
   expected: Expected,
   seed: number,
   round: number,
@@ -120,7 +122,8 @@ async function loadAndKill(
       resolve()
     }),
   )
-  const begun = await until(() => statSync(ledger).size > 0 || load.exitCode !== null)
+  await until(() => statSync(ledger).size >= bytes || load.exitCode !== null)
+  const begun = statSync(ledger).size > 0
   await sleep(delay)
   const early = load.exitCode !== null || load.signalCode !== null
   process.kill(pid, 'SIGKILL')
@@ -142,7 +145,7 @@ async function ended(load: ChildProcess, exited: Promise<void>): Promise<void> {
 async function until(condition: () => boolean): Promise<boolean> {
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
     if (condition()) return true
-    await sleep(5)
+    await sleep(1)
   }
   return false
 }

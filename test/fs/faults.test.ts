@@ -2,10 +2,10 @@
 // the midst of it. Afterwards a fresh drive shows every file, old or new, and what was said to be
 // stored is stored. A run takes every third change; COFFER_FAULTS=all takes all, COFFER_SEED repeats.
 
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
 import type { Fault } from './fault-backing.js'
-import { runs } from './faults.js'
+import { replays, runs, type Run } from './faults.js'
 
 const EVERY = process.env['COFFER_FAULTS'] === 'all' ? 1 : 3
 const SEED = Number(process.env['COFFER_SEED'] ?? Date.now() % 1_000_000)
@@ -26,23 +26,38 @@ const FAULTS: Record<string, Fault> = {
   'the machine stops, and pages are of any moment': { kind: 'forgets', seed: 3 + SEED },
 }
 
+function judged(t: Test, all: Iterable<Run>): void {
+  const kinds: Record<string, number> = {}
+  let [changes, hits, unsynced] = [0, 0, 0]
+  for (const { at, hit, violations } of all) {
+    changes++
+    if (hit !== null) hits++
+    for (const { kind, detail } of violations) {
+      // of what is new and was never synced, a machine that stops may keep anything
+      if (kind.startsWith('unsynced')) unsynced++
+      else if ((kinds[kind] = (kinds[kind] ?? 0) + 1) <= SHOWN)
+        t.comment(`${kind}: change ${at}, ${hit ?? ''}: ${detail}`)
+    }
+  }
+  t.same(kinds, {}, `${hits} of ${changes} changes went wrong`)
+  t.ok(hits > 10, 'there was enough that could go wrong')
+  t.comment(`${unsynced} times something new that was never synced could not be read`)
+}
+
 for (const [index, [name, fault]] of Object.entries(FAULTS).entries()) {
   void t.test(`${name}, seed ${SEED}`, async (t) => {
-    if (!needs(t, 'linux')) return
-    const kinds: Record<string, number> = {}
-    let [changes, hits, unsynced] = [0, 0, 0]
-    for (const { at, hit, violations } of runs(fault, 1 + ((SEED + index) % EVERY), EVERY)) {
-      changes++
-      if (hit !== null) hits++
-      for (const { kind, detail } of violations) {
-        // of what is new and was never synced, a machine that stops may keep anything
-        if (kind.startsWith('unsynced')) unsynced++
-        else if ((kinds[kind] = (kinds[kind] ?? 0) + 1) <= SHOWN)
-          t.comment(`${kind}: change ${at}, ${hit ?? ''}: ${detail}`)
-      }
-    }
-    t.same(kinds, {}, `${hits} of ${changes} changes went wrong`)
-    t.ok(hits > 10, 'there was enough that could go wrong')
-    t.comment(`${unsynced} times something new that was never synced could not be read`)
+    if (needs(t, 'linux')) judged(t, runs(fault, 1 + ((SEED + index) % EVERY), EVERY))
+  })
+}
+
+const AGAIN: Record<string, Fault> = {
+  'it fails (EIO)': { kind: 'fails', code: 'EIO' },
+  'the machine stops again': { kind: 'stops', blocks: 'half' },
+}
+
+for (const [name, fault] of Object.entries(AGAIN)) {
+  void t.test(`when the next drive makes good for a stop, ${name}, seed ${SEED}`, async (t) => {
+    const every = 5 * EVERY
+    if (needs(t, 'linux')) judged(t, replays(fault, 1 + (SEED % every), every))
   })
 }

@@ -8,7 +8,7 @@ import { FaultBacking, soundBacking, Stopped, type Fault } from './fault-backing
 import { Account, type Violation } from './fault-account.js'
 import { Player } from './fault-player.js'
 import { CHUNK_LOG2, play, prepare, STRICT_MAX } from './fault-script.js'
-import { descriptorsBelow, TestVault } from './session.js'
+import { descriptorsBelow, TestVault, type Session } from './session.js'
 
 export interface Run {
   /** which change went wrong, and its name; null where the fault cannot be there */
@@ -25,10 +25,26 @@ export function* runs(fault: Fault, first = 1, step = 1): Generator<Run> {
   }
 }
 
-/** null where the script has fewer changes. */
-export function one(fault: Fault, at: number): Run | null {
+/** The machine stops in the script, and the disk goes wrong when the next drive makes good for it. */
+export function* replays(fault: Fault, first = 1, step = 1): Generator<Run> {
+  for (let stopped = first; ; stopped += step) {
+    for (let at = 1; ; at++) {
+      const run = one(fault, at, stopped)
+      if (run === null && at === 1) return
+      if (run === null) break
+      yield run
+    }
+  }
+}
+
+/**
+ * null where there are fewer changes. `stopped`: the machine has stopped at that change of the script
+ * before, and `at` counts the changes of the mount and unmount after it.
+ */
+export function one(fault: Fault, at: number, stopped = 0): Run | null {
   const vault = new TestVault(CHUNK_LOG2, STRICT_MAX)
   const faulty = new FaultBacking(fault, at)
+  const first = stopped > 0 ? new FaultBacking({ kind: 'stops', blocks: 'half' }, stopped) : faulty
   const journalFolder = join(vault.state, 'journal of all')
   mkdirSync(journalFolder)
   try {
@@ -37,19 +53,27 @@ export function one(fault: Fault, at: number): Run | null {
     const player = new Player(before, account)
     prepare(player)
     before.close()
-    const session = attempt(player, 'mount', () =>
-      vault.open({ backing: faulty.backing, journalFolder }),
-    )
-    if (session !== undefined) {
-      player.session = session
+    const drive = (on: FaultBacking, work: (session: Session) => void): void => {
+      const session = attempt(player, 'mount', () =>
+        vault.open({ backing: on.backing, journalFolder }),
+      )
+      if (session === undefined) return
       attempt(player, 'work', () => {
-        play(player, () => {
-          vault.skew += 6000
-        })
+        work(session)
       })
       attempt(player, 'unmount', () => {
         session.close()
       })
+    }
+    drive(first, (session) => {
+      player.session = session
+      play(player, () => {
+        vault.skew += 6000
+      })
+    })
+    if (stopped > 0) {
+      if (!first.reached) return null
+      drive(faulty, () => undefined)
     }
     if (!faulty.reached) return null
     const { violations } = player
@@ -59,7 +83,7 @@ export function one(fault: Fault, at: number): Run | null {
     faulty.close()
     const left = descriptorsBelow(vault.folder, readlinkSync)
     if (left > 0) violations.push({ kind: 'descriptors', detail: `${left} are left open` })
-    if (!faulty.stopped) violations.push(...litter(vault))
+    if (!first.stopped && !faulty.stopped) violations.push(...litter(vault))
     return { at, hit: faulty.hit, violations }
   } finally {
     faulty.close()
