@@ -5,7 +5,16 @@ import js from '@eslint/js'
 import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
-const NODE_GLOBALS = ['console', 'process', 'Buffer', 'URL', 'setTimeout', 'clearTimeout']
+const NODE_GLOBALS = [
+  'console',
+  'process',
+  'Buffer',
+  'URL',
+  'setTimeout',
+  'clearTimeout',
+  'setInterval',
+  'clearInterval',
+]
 
 export default defineConfig(
   globalIgnores(['dist', 'dist-*', 'demo', '.tap']),
@@ -61,7 +70,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['**/*.js', 'scripts/bench'],
+    files: ['**/*.js', 'scripts/bench', 'scripts/crash', 'scripts/soak'],
     extends: [js.configs.recommended],
     languageOptions: {
       sourceType: 'module',

@@ -115,12 +115,12 @@ export class Drive implements Filesystem {
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
     const folder = new VaultFolder(backing, options.vaultPath, clock)
+    this.#tree = new Tree(ctx, folder)
     try {
       if (options.lock === true) folder.lock()
-      this.#tree = new Tree(ctx, folder)
       if (!readOnly) ctx.journal = openJournal(this.#tree, options.journalFolder)
     } catch (error) {
-      folder.close()
+      this.#tree.close()
       ctx.keyring.wipe()
       throw error
     }

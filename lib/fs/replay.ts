@@ -41,8 +41,9 @@ export function replay(tree: Tree, file: JournalFile): number {
   if (chains.length === 0) return 0
   let unused = 0
   let finished = 0
-  for (const { chain, fd, path } of findBlobs(tree, chains)) {
-    try {
+  const blobs = findBlobs(tree, chains)
+  try {
+    for (const { chain, fd, path } of blobs) {
       const outcome = fd < 0 ? 'elsewhere' : finish(tree.ctx, file, chain, fd, path)
       if (outcome === 'elsewhere') {
         unused++
@@ -50,9 +51,9 @@ export function replay(tree: Tree, file: JournalFile): number {
           'the blob of an interrupted change was replaced or removed in the vault folder'
         log({ level: 'warn', event: 'replay', message, blob: path })
       } else if (outcome === 'finished') finished++
-    } finally {
-      if (fd >= 0) backing.close(fd)
     }
+  } finally {
+    for (const { fd } of blobs) if (fd >= 0) backing.close(fd)
   }
   if (finished > 0) {
     const message = `changes to ${String(finished)} files that were interrupted have been finished`

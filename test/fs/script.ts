@@ -31,6 +31,7 @@ export type Step =
   | ['remount']
 
 const LONG = 'ü'.repeat(80)
+const NEAR_PATHS = ['/a', '/b', '/d/a', '/d/b', `/${LONG}`]
 const NAMES = ['a', 'b', 'c', LONG]
 const PATHS = ['', '/d', '/e', '/d/d', `/${LONG}d`].flatMap((parent) =>
   [...NAMES, 'd'].map((name) => `${parent}/${name}`),
@@ -38,7 +39,7 @@ const PATHS = ['', '/d', '/e', '/d/d', `/${LONG}d`].flatMap((parent) =>
 const DIRECTORIES = ['/d', '/e', '/d/d', `/${LONG}d`, '/e/d']
 
 /** Places at and around the ends of chunks, and of the size up to which a file is checked whole. */
-const sizes = (C: number): fc.Arbitrary<number> =>
+export const sizes = (C: number): fc.Arbitrary<number> =>
   fc.oneof(
     { weight: 4, arbitrary: fc.nat(3 * C) },
     {
@@ -53,16 +54,19 @@ const sizes = (C: number): fc.Arbitrary<number> =>
     },
   )
 
-export function steps(C: number): fc.Arbitrary<Step[]> {
-  const path = fc.oneof(
-    { weight: 3, arbitrary: fc.constantFrom('/a', '/b', '/d/a', '/d/b', `/${LONG}`) },
-    { weight: 1, arbitrary: fc.constantFrom(...PATHS) },
-  )
+export const paths: fc.Arbitrary<string> = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...NEAR_PATHS) },
+  { weight: 1, arbitrary: fc.constantFrom(...PATHS) },
+)
+
+/** One operation, where nobody waits and the drive stays. */
+export function operation(C: number): fc.Arbitrary<Step> {
+  const path = paths
   const directory = fc.constantFrom(...DIRECTORIES)
   const handle = fc.nat(3)
   const size = sizes(C)
   const mode = fc.constantFrom(0o644, 0o600, 0o755, 0, 0o400, 0o4711, 0o2750, 0o1777, 0o7777, 0o77)
-  const one = fc.oneof(
+  return fc.oneof(
     { weight: 6, arbitrary: fc.tuple(fc.constant('create' as const), path, mode) },
     {
       weight: 5,
@@ -110,10 +114,14 @@ export function steps(C: number): fc.Arbitrary<Step[]> {
         fc.integer({ min: 0, max: 999_999_999 }),
       ),
     },
-    {
-      weight: 3,
-      arbitrary: fc.tuple(fc.constant('wait' as const), fc.constantFrom(30, 3000, 6000)),
-    },
+  )
+}
+
+export function steps(C: number): fc.Arbitrary<Step[]> {
+  const wait = fc.tuple(fc.constant('wait' as const), fc.constantFrom(30, 3000, 6000))
+  const one = fc.oneof(
+    { weight: 72, arbitrary: operation(C) },
+    { weight: 3, arbitrary: wait },
     { weight: 2, arbitrary: fc.tuple(fc.constant('remount' as const)) },
   )
   return fc.array(one, { minLength: 1, maxLength: 60, size: 'max' })

@@ -17,6 +17,7 @@ import {
   type AttributeChanges,
   type Entry,
 } from '../../lib/fs/filesystem.js'
+import type { Backing } from '../../lib/store/backing.js'
 import { readTree, type OracleNode, type VaultKeys } from '../oracle/vault.js'
 
 const { O_RDONLY, O_RDWR, S_IFMT, S_IFDIR, S_IFLNK, S_IFREG } = constants
@@ -72,9 +73,10 @@ export class TestVault {
       portable?: boolean
       holdInodes?: boolean
       journalFolder?: string
+      backing?: Backing
     } = {},
   ): Session {
-    const { readOnly = false, portable = false, holdInodes = false } = options
+    const { readOnly = false, portable = false, holdInodes = false, backing } = options
     const journalFolder = options.journalFolder ?? mkdtempSync(join(this.state, 'journal-'))
     const session = new Session(
       (log) =>
@@ -90,6 +92,7 @@ export class TestVault {
           log,
           random: (into) => void randomFillSync(into),
           clock: () => Date.now() + this.skew,
+          ...(backing === undefined ? {} : { backing }),
         }),
       holdInodes,
       () => this.#sessions.delete(session),
