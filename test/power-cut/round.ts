@@ -1,0 +1,206 @@
+// One round of the proof: a workload on a drive whose vault lies on a disk that remembers, and the
+// power cut at many places of what the disk has seen. After each cut ext4 recovers, the vault is
+// opened as ever, and what it shows is held against the ledger.
+
+import { setImmediate } from 'node:timers/promises'
+import type { Cut } from './disk.js'
+import { EXT4, VAULT, judge, type Violation } from './judge.js'
+import { Random } from './random.js'
+import { Rig } from './rig.js'
+import { PlainDisk, type Judge, type Subject, type Verdict } from './subject.js'
+import { Vault } from './vault.js'
+import { Workload } from './workload.js'
+
+export interface RoundOptions {
+  seed: string
+  steps: number
+  /** as many as there are at most: one at each flush, twenty between two */
+  cuts: number
+  /** of the cuts, those that are looked at through a mounted drive */
+  mounted?: number
+  /** of the cuts, the share in which the power fails again during the recovery */
+  again?: number
+  sizeMiB?: number
+  /** the disk's own file system in place of a vault on it */
+  plain?: boolean
+  /** for the processes of the drive that the workload uses */
+  environment?: Record<string, string>
+  /** a folder for the images of cuts that break a promise */
+  keep?: string
+  progress?: (done: number, of: number) => void
+}
+
+export interface CutReport {
+  cut: Cut
+  how: 'opened' | 'mounted' | 'opened, cut in recovery'
+  violations: Violation[]
+  refusedUnpromised: number
+}
+
+export interface RoundReport {
+  seed: string
+  flushes: number
+  logged: number
+  possible: number
+  /** things in the ledger, and fsyncs that it knows of */
+  items: number
+  promises: number
+  cuts: number
+  refusedUnpromised: number
+  seconds: number
+  /** cuts that break a promise */
+  broken: CutReport[]
+}
+
+const BETWEEN_FLUSHES = 20
+const AGAIN = 0.15
+
+export async function round(options: RoundOptions): Promise<RoundReport> {
+  const started = performance.now()
+  const {
+    seed,
+    steps,
+    cuts,
+    mounted = 0,
+    again = AGAIN,
+    sizeMiB = 64,
+    plain = false,
+    progress,
+  } = options
+  const random = new Random(seed)
+  const rig = new Rig()
+  const subject = plain ? new PlainDisk(rig) : new Vault(rig, options.environment)
+  const clear = (): void => {
+    subject.kill()
+    rig.close()
+  }
+  process.once('exit', clear)
+  try {
+    await rig.start(sizeMiB)
+    const work = new Workload(rig, subject, random)
+    run(rig, subject, work, steps)
+    const { ledger } = work
+    const all = possibleCuts(rig.flushes(), rig.position(), random, seed)
+    const chosen = choose(all, cuts, random)
+    const throughMounts = new Set(choose(chosen, mounted, random))
+    const report: RoundReport = {
+      seed,
+      flushes: rig.flushes().length,
+      logged: rig.position(),
+      possible: all.length,
+      items: ledger.items.length,
+      promises: ledger.items.reduce((sum, { promises }) => sum + promises.length, 0),
+      cuts: chosen.length,
+      refusedUnpromised: 0,
+      seconds: 0,
+      broken: [],
+    }
+    for (const [i, cut] of chosen.entries()) {
+      rig.cut(cut)
+      const how = throughMounts.has(cut) ? 'mounted' : 'opened'
+      let cutAgain = false
+      if (how === 'opened' && random.chance(again)) {
+        // opening recovers; the power fails in the middle of that
+        recover(rig, subject)
+        rig.order({ order: 'again', seed: cut.seed })
+        cutAgain = true
+      }
+      if (options.keep !== undefined)
+        rig.order({ order: 'save', file: `${options.keep}/${seed}-${String(i)}.img` })
+      const verdict = inspect(rig, subject, how === 'mounted', (found) =>
+        judge(ledger, cut.until, found, plain ? EXT4 : VAULT),
+      )
+      report.refusedUnpromised += verdict.refusedUnpromised
+      if (verdict.violations.length > 0)
+        report.broken.push({ cut, how: cutAgain ? 'opened, cut in recovery' : how, ...verdict })
+      progress?.(i + 1, chosen.length)
+      await setImmediate() // signals
+    }
+    report.seconds = (performance.now() - started) / 1000
+    return report
+  } finally {
+    process.off('exit', clear)
+    clear()
+  }
+}
+
+/** From a vault with files at rest to an unmount, all of it in the log. */
+function run(rig: Rig, subject: Subject, work: Workload, steps: number): void {
+  rig.mount()
+  subject.create()
+  subject.mount()
+  work.prepare()
+  subject.unmount()
+  rig.unmount()
+  work.rest()
+  rig.order({ order: 'begin' })
+  rig.mount()
+  subject.mount()
+  for (let i = 0; i < steps; i++) work.step()
+  work.finish()
+  subject.unmount()
+  work.ledger.syncedAll(rig.position())
+  rig.unmount()
+}
+
+function possibleCuts(flushes: number[], end: number, random: Random, seed: string): Cut[] {
+  const cuts: Cut[] = []
+  const cut = (flushed: number, until: number): void => {
+    cuts.push({ flushed, until, seed: `${seed}/${String(cuts.length)}` })
+  }
+  const starts = [0, ...flushes.map((at) => at + 1)]
+  for (const [i, start] of starts.entries()) {
+    cut(start, start)
+    const next = flushes[i] ?? end
+    if (next > start)
+      for (let k = 0; k < BETWEEN_FLUSHES; k++) cut(start, random.between(start + 1, next + 1))
+  }
+  return cuts
+}
+
+/** So many of them, in their order. */
+function choose<T>(things: readonly T[], count: number, random: Random): T[] {
+  let wanted = Math.min(count, things.length)
+  return things.filter((_, i) => {
+    const taken = random.chance(wanted / (things.length - i))
+    if (taken) wanted--
+    return taken
+  })
+}
+
+function recover(rig: Rig, subject: Subject): void {
+  try {
+    rig.mount()
+    subject.recover()
+  } catch {
+    // the second look will tell
+  }
+  try {
+    rig.unmount()
+  } catch {
+    // it could not be mounted
+  }
+}
+
+function inspect(rig: Rig, subject: Subject, whole: boolean, judge: Judge): Verdict {
+  const fatal = (wrong: Violation['wrong'], error: unknown): Verdict => ({
+    violations: [{ wrong, path: '', deed: 'nothing', detail: String(error) }],
+    refusedUnpromised: 0,
+  })
+  try {
+    rig.mount()
+  } catch (error) {
+    return fatal('disk', error)
+  }
+  let verdict: Verdict
+  try {
+    verdict = subject.inspect(judge, whole)
+  } catch (error) {
+    verdict = fatal('vault', error instanceof Error ? (error.stack ?? error) : error)
+  } finally {
+    rig.unmount()
+  }
+  const complaint = rig.complaint()
+  if (complaint !== null) verdict.violations.push(...fatal('disk', complaint).violations)
+  return verdict
+}
