@@ -61,7 +61,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['**/*.js', 'scripts/bench'],
+    files: ['**/*.js', 'scripts/bench', 'scripts/power-cut'],
     extends: [js.configs.recommended],
     languageOptions: {
       sourceType: 'module',

@@ -4,9 +4,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
@@ -24,6 +26,9 @@ import { mount, umount } from '../../lib/native/mount.js'
 import { IMAGE, ORDERS, POSITION, type Cut, type Order } from './disk.js'
 
 const SERVER = fileURLToPath(new URL('disk-server.js', import.meta.url))
+export const DISK = 'disk'
+export const DRIVE = 'drive'
+export const RUNTIME = 'run'
 const BUSY_TRIES = 200
 const BUSY_MS = 10
 const IDLE = new Int32Array(new SharedArrayBuffer(4))
@@ -43,9 +48,11 @@ export function program(command: string, ...words: string[]): string {
 export class Rig {
   readonly folder = mkdtempSync(join(tmpdir(), 'coffer-power-'))
   /** where the file system of the disk is mounted */
-  readonly disk = join(this.folder, 'disk')
+  readonly disk = join(this.folder, DISK)
   /** a folder for a drive, outside the disk */
-  readonly drive = join(this.folder, 'drive')
+  readonly drive = join(this.folder, DRIVE)
+  /** COFFER_RUNTIME_DIR of what works on the disk */
+  readonly runtime = join(this.folder, RUNTIME)
   readonly #server = join(this.folder, 'server')
   readonly #positionAt = Buffer.alloc(32)
   #child: ChildProcess | null = null
@@ -61,7 +68,7 @@ export class Rig {
     truncateSync(image, sizeMiB * MEBI)
     const now = 'lazy_itable_init=0,lazy_journal_init=0,nodiscard'
     program('mkfs.ext4', '-q', '-F', '-b', '4096', '-m', '0', '-N', '4096', '-E', now, image)
-    const child = spawn(process.execPath, [SERVER, this.#server, image, this.drive, this.disk], {
+    const child = spawn(process.execPath, [SERVER, this.#server, image, this.folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
       cwd: '/',
     })
@@ -140,12 +147,27 @@ export class Rig {
 
   /** Takes everything away, in whatever state it is. */
   close(): void {
+    endDrives(this.runtime)
     for (const mountpoint of [this.drive, this.disk])
       while (mountedAt(mountpoint) !== null) letGo(mountpoint)
     if (this.#loop !== '') spawnSync('losetup', ['-d', this.#loop], { env: { PATH } })
     if (mountedAt(this.#server) !== null) letGo(this.#server)
     this.#child?.kill('SIGKILL')
     rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** Ends the processes of drives, whatever they are at. */
+export function endDrives(runtime: string): void {
+  if (!existsSync(runtime)) return
+  for (const name of readdirSync(runtime)) {
+    if (!name.endsWith('.json')) continue
+    try {
+      const { pid } = JSON.parse(readFileSync(join(runtime, name), 'utf8')) as { pid: number }
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // it had ended
+    }
   }
 }
 

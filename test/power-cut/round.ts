@@ -2,6 +2,8 @@
 // power cut at many places of what the disk has seen. After each cut ext4 recovers, the vault is
 // opened as ever, and what it shows is held against the ledger.
 
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Cut } from './disk.js'
 import { EXT4, VAULT, judge, type Violation } from './judge.js'
@@ -54,6 +56,8 @@ export interface RoundReport {
 
 const BETWEEN_FLUSHES = 20
 const AGAIN = 0.15
+/** images that are kept of a round */
+const KEPT_MAX = 5
 
 export async function round(options: RoundOptions): Promise<RoundReport> {
   const started = performance.now()
@@ -71,7 +75,6 @@ export async function round(options: RoundOptions): Promise<RoundReport> {
   const rig = new Rig()
   const subject = plain ? new PlainDisk(rig) : new Vault(rig, options.environment)
   const clear = (): void => {
-    subject.kill()
     rig.close()
   }
   process.once('exit', clear)
@@ -80,6 +83,7 @@ export async function round(options: RoundOptions): Promise<RoundReport> {
     const work = new Workload(rig, subject, random)
     run(rig, subject, work, steps)
     const { ledger } = work
+    const { keep } = options
     const all = possibleCuts(rig.flushes(), rig.position(), random, seed)
     const chosen = choose(all, cuts, random)
     const throughMounts = new Set(choose(chosen, mounted, random))
@@ -105,13 +109,15 @@ export async function round(options: RoundOptions): Promise<RoundReport> {
         rig.order({ order: 'again', seed: cut.seed })
         cutAgain = true
       }
-      if (options.keep !== undefined)
-        rig.order({ order: 'save', file: `${options.keep}/${seed}-${String(i)}.img` })
+      const image = keep === undefined ? null : join(keep, `${seed}-${String(i)}.img`)
+      if (image !== null) rig.order({ order: 'save', file: image })
       const verdict = inspect(rig, subject, how === 'mounted', (found) =>
         judge(ledger, cut.until, found, plain ? EXT4 : VAULT),
       )
       report.refusedUnpromised += verdict.refusedUnpromised
-      if (verdict.violations.length > 0)
+      const isBroken = verdict.violations.length > 0
+      if (image !== null && (!isBroken || report.broken.length >= KEPT_MAX)) rmSync(image)
+      if (isBroken)
         report.broken.push({ cut, how: cutAgain ? 'opened, cut in recovery' : how, ...verdict })
       progress?.(i + 1, chosen.length)
       await setImmediate() // signals

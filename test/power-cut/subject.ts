@@ -19,8 +19,6 @@ export interface Subject {
   mount(): void
   /** Everything is on the disk when it returns. */
   unmount(): void
-  /** Ends what runs for it, whatever that is at. */
-  kill(): void
   /** What happens first after a cut. */
   recover(): void
   /** `whole`: in the way of its users, where there is a quicker one. */
@@ -46,10 +44,6 @@ export class PlainDisk implements Subject {
 
   unmount(): void {
     program('sync', '-f', this.drive)
-  }
-
-  kill(): void {
-    // nothing runs
   }
 
   recover(): void {

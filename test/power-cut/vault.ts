@@ -3,7 +3,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { Buffer } from 'node:buffer'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openDrive } from '../../lib/agent/open-drive.js'
@@ -38,7 +38,7 @@ export class Vault implements Subject {
     this.#state = join(rig.disk, 'state')
     this.onDisk = [this.#folder, this.#state]
     this.#passfile = join(rig.folder, 'password')
-    this.#runtime = join(rig.folder, 'run')
+    this.#runtime = rig.runtime
     this.#environment = environment
     writeFileSync(this.#passfile, `${PASSWORD}\n`)
   }
@@ -68,26 +68,6 @@ export class Vault implements Subject {
 
   unmount(): void {
     this.#coffer({}, 'unmount', this.drive)
-  }
-
-  /** Ends the drive's process, if there is one, whatever it is at. */
-  kill(): void {
-    let names: string[] = []
-    try {
-      names = readdirSync(this.#runtime).filter((name) => name.endsWith('.json'))
-    } catch {
-      // no drive was ever mounted
-    }
-    for (const name of names) {
-      try {
-        const { pid } = JSON.parse(readFileSync(join(this.#runtime, name), 'utf8')) as {
-          pid: number
-        }
-        process.kill(pid, 'SIGKILL')
-      } catch {
-        // it had ended
-      }
-    }
   }
 
   recover(): void {
