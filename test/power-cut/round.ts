@@ -16,6 +16,8 @@ import { Workload } from './workload.js'
 export interface RoundOptions {
   seed: string
   steps: number
+  /** steps by name, in place of all */
+  only?: string[]
   /** as many as there are at most: one at each flush, twenty between two */
   cuts: number
   /** of the cuts, those that are looked at through a mounted drive */
@@ -80,7 +82,7 @@ export async function round(options: RoundOptions): Promise<RoundReport> {
   process.once('exit', clear)
   try {
     await rig.start(sizeMiB)
-    const work = new Workload(rig, subject, random)
+    const work = new Workload(rig, subject, random, options.only)
     run(rig, subject, work, steps)
     const { ledger } = work
     const { keep } = options
@@ -99,6 +101,7 @@ export async function round(options: RoundOptions): Promise<RoundReport> {
       seconds: 0,
       broken: [],
     }
+    progress?.(0, chosen.length)
     for (const [i, cut] of chosen.entries()) {
       rig.cut(cut)
       const how = throughMounts.has(cut) ? 'mounted' : 'opened'
