@@ -10,6 +10,13 @@ import { program, type Rig } from './rig.js'
 export type { Verdict }
 export type Judge = (found: ReadonlyMap<string, Found>) => Verdict
 
+export interface Look {
+  /** in the way of its users, where there is a quicker one */
+  mounted: boolean
+  /** also whether one can go on working, and what e2fsck says */
+  thorough: boolean
+}
+
 export interface Subject {
   /** where programs see the files */
   readonly drive: string
@@ -21,8 +28,7 @@ export interface Subject {
   unmount(): void
   /** What happens first after a cut. */
   recover(): void
-  /** `whole`: in the way of its users, where there is a quicker one. */
-  inspect(judge: Judge, whole: boolean): Verdict
+  inspect(judge: Judge, look: Look): Verdict
 }
 
 export class PlainDisk implements Subject {

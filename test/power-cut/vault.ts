@@ -13,7 +13,7 @@ import { Session } from '../fs/session.js'
 import type { Violation } from './judge.js'
 import { throughDrive, throughMount } from './look.js'
 import type { Rig } from './rig.js'
-import type { Judge, Subject, Verdict } from './subject.js'
+import type { Judge, Look, Subject, Verdict } from './subject.js'
 
 const COFFER = fileURLToPath(new URL('../../../bin/coffer.js', import.meta.url))
 const PASSWORD = 'correct horse battery staple'
@@ -74,8 +74,8 @@ export class Vault implements Subject {
     this.#open().close()
   }
 
-  inspect(judge: Judge, whole: boolean): Verdict {
-    return whole ? this.#inspectMounted(judge) : this.#inspectOpened(judge)
+  inspect(judge: Judge, { mounted, thorough }: Look): Verdict {
+    return mounted ? this.#inspectMounted(judge) : this.#inspectOpened(judge, thorough)
   }
 
   #inspectMounted(judge: Judge): Verdict {
@@ -87,7 +87,7 @@ export class Vault implements Subject {
     }
   }
 
-  #inspectOpened(judge: Judge): Verdict {
+  #inspectOpened(judge: Judge, thorough: boolean): Verdict {
     const session = this.#open()
     try {
       const verdict = judge(throughDrive(session))
@@ -98,6 +98,7 @@ export class Vault implements Subject {
       if (violations.length === 0 && refusedUnpromised === 0)
         for (const { level, event, message, path } of session.log)
           if (level !== 'info') note('warning', `${event}: ${message} ${path ?? ''}`)
+      if (!thorough) return verdict
       try {
         const file = session.create(AFTERWARDS)
         file.write(0, Buffer.from('and'))
