@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openDrive } from '../../lib/agent/open-drive.js'
 import { chooseEngine, loadVault, unlock, wipe } from '../../lib/agent/vault.js'
-import { deviceId } from '../../lib/store/state.js'
+import { deviceId, vaultState } from '../../lib/store/state.js'
 import { Session } from '../fs/session.js'
 import type { Violation } from './judge.js'
 import { throughDrive, throughMount } from './look.js'
@@ -121,17 +121,17 @@ export class Vault implements Subject {
     try {
       const opened = unlock(engine, loadVault(this.#folder), PASSWORD)
       try {
-        const { vault, config, body } = opened
-        const { vaultId } = config
+        const { vault, vaultId, config, body } = opened
         return new Session(
           (log) =>
             openDrive({
               engine,
               vaultPath: vault,
-              vaultId,
+              vaultId: config.vaultId,
               body,
               deviceId: deviceId(),
               readOnly: false,
+              journalFolder: vaultState(vaultId),
               lock: true,
               log,
             }),
