@@ -50,7 +50,18 @@ export interface Verdict {
   violations: Violation[]
   /** files that cannot be read, and of which nothing was promised */
   refusedUnpromised: number
+  /** paths that are not as they were last, since no sync had followed */
+  behind: number
+  /** what the drive's log says of it */
+  warnings: string[]
 }
+
+export const emptyVerdict = (...violations: Violation[]): Verdict => ({
+  violations,
+  refusedUnpromised: 0,
+  behind: 0,
+  warnings: [],
+})
 
 export function judge(
   ledger: Ledger,
@@ -58,7 +69,7 @@ export function judge(
   found: ReadonlyMap<string, Found>,
   mixing: Mixing,
 ): Verdict {
-  const verdict: Verdict = { violations: [], refusedUnpromised: 0 }
+  const verdict: Verdict = emptyVerdict()
   const names = new Map<Item, Set<string>>()
   const broken: string[] = []
   const wrong = (wrong: Wrong, path: string, item: Item | null, detail: string): void => {
@@ -77,6 +88,7 @@ export function judge(
     const items = [...may].filter((item) => item !== null)
     const here = found.get(path)
     const last = items.at(-1) ?? null
+    if (!isLatest(ledger, path, cut, here)) verdict.behind++
     if (here === undefined) {
       if (hidden(path)) for (const item of items) isHere(path, item)
       else if (!may.has(null)) {
@@ -119,6 +131,14 @@ export function judge(
 
 const isPromised = (ledger: Ledger, item: Item, cut: number): boolean =>
   item.kind === 'file' ? item.span(cut).promised : ledger.isMade(item, cut)
+
+/** Does a path show what was last made of it? */
+function isLatest(ledger: Ledger, path: string, cut: number, here: Found | undefined): boolean {
+  const item = [...ledger.occupants(path, cut)].at(-1) ?? null
+  if (item === null || here === undefined) return item === null && here === undefined
+  if (here.kind === 'refused' || here.kind === 'directory') return here.kind === item.kind
+  return item.versions[item.span(cut).last]?.content.equals(here.content) === true
+}
 
 const lastAt = (ledger: Ledger, path: string): Item | null =>
   ledger.paths.get(path)?.findLast(({ item }) => item !== null)?.item ?? null

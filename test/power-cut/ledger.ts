@@ -128,14 +128,17 @@ export class Ledger {
     change.durable = at
   }
 
-  /** What the path may be after a cut: null for nothing. */
+  /** What the path may be after a cut, the latest last: null for nothing. */
   occupants(path: string, cut: number): Set<Item | null> {
     const known = this.paths.get(path) ?? []
     const first = known.findLastIndex(({ change }) => change.durable <= cut)
     const last = known.findLastIndex(({ change }) => change.begun <= cut)
     const may = new Set<Item | null>()
     if (first < 0) may.add(null)
-    for (const { item } of known.slice(Math.max(0, first), last + 1)) may.add(item)
+    for (const { item } of known.slice(Math.max(0, first), last + 1)) {
+      may.delete(item)
+      may.add(item)
+    }
     return may
   }
 

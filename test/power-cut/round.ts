@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Cut } from './disk.js'
-import { EXT4, VAULT, judge, type Violation } from './judge.js'
+import { emptyVerdict, EXT4, VAULT, judge, type Violation } from './judge.js'
 import { Random } from './random.js'
 import { Rig } from './rig.js'
 import { PlainDisk, type Judge, type Look, type Subject, type Verdict } from './subject.js'
@@ -38,7 +38,6 @@ export interface CutReport {
   cut: Cut
   how: 'opened' | 'mounted' | 'opened, cut in recovery'
   violations: Violation[]
-  refusedUnpromised: number
 }
 
 export interface RoundReport {
@@ -51,6 +50,8 @@ export interface RoundReport {
   promises: number
   cuts: number
   refusedUnpromised: number
+  /** what the drive's log said, without its numbers, and how often */
+  warnings: Record<string, number>
   seconds: number
   /** cuts that break a promise */
   broken: CutReport[]
@@ -100,6 +101,7 @@ export async function round(options: RoundOptions): Promise<RoundReport> {
       promises: ledger.items.reduce((sum, { promises }) => sum + promises.length, 0),
       cuts: chosen.length,
       refusedUnpromised: 0,
+      warnings: {},
       seconds: 0,
       broken: [],
     }
@@ -121,10 +123,18 @@ export async function round(options: RoundOptions): Promise<RoundReport> {
         judge(ledger, cut.until, found, plain ? EXT4 : VAULT),
       )
       report.refusedUnpromised += verdict.refusedUnpromised
+      for (const warning of verdict.warnings) {
+        const kind = warning.replace(/\d+/g, 'N')
+        report.warnings[kind] = (report.warnings[kind] ?? 0) + 1
+      }
       const isBroken = verdict.violations.length > 0
       if (image !== null && (!isBroken || report.broken.length >= KEPT_MAX)) rmSync(image)
       if (isBroken)
-        report.broken.push({ cut, how: cutAgain ? 'opened, cut in recovery' : how, ...verdict })
+        report.broken.push({
+          cut,
+          how: cutAgain ? 'opened, cut in recovery' : how,
+          violations: verdict.violations,
+        })
       progress?.(i + 1, chosen.length)
       await setImmediate() // signals
     }
@@ -195,10 +205,8 @@ function recover(rig: Rig, subject: Subject): void {
 }
 
 function inspect(rig: Rig, subject: Subject, look: Look, judge: Judge): Verdict {
-  const fatal = (wrong: Violation['wrong'], error: unknown): Verdict => ({
-    violations: [{ wrong, path: '', deed: 'nothing', detail: String(error) }],
-    refusedUnpromised: 0,
-  })
+  const fatal = (wrong: Violation['wrong'], error: unknown): Verdict =>
+    emptyVerdict({ wrong, path: '', deed: 'nothing', detail: String(error) })
   try {
     rig.mount()
   } catch (error) {
@@ -214,5 +222,8 @@ function inspect(rig: Rig, subject: Subject, look: Look, judge: Judge): Verdict 
   }
   const complaint = look.thorough ? rig.complaint() : null
   if (complaint !== null) verdict.violations.push(...fatal('disk', complaint).violations)
+  const { violations, refusedUnpromised, behind, warnings } = verdict
+  if (violations.length === 0 && refusedUnpromised === 0 && behind === 0)
+    for (const warning of warnings) violations.push(...fatal('warning', warning).violations)
   return verdict
 }

@@ -10,7 +10,6 @@ import { openDrive } from '../../lib/agent/open-drive.js'
 import { chooseEngine, loadVault, unlock, wipe } from '../../lib/agent/vault.js'
 import { deviceId, vaultState } from '../../lib/store/state.js'
 import { Session } from '../fs/session.js'
-import type { Violation } from './judge.js'
 import { throughDrive, throughMount } from './look.js'
 import type { Rig } from './rig.js'
 import type { Judge, Look, Subject, Verdict } from './subject.js'
@@ -91,13 +90,8 @@ export class Vault implements Subject {
     const session = this.#open()
     try {
       const verdict = judge(throughDrive(session))
-      const { violations, refusedUnpromised } = verdict
-      const note = (wrong: Violation['wrong'], detail: string): void => {
-        violations.push({ wrong, path: '', deed: 'nothing', detail })
-      }
-      if (violations.length === 0 && refusedUnpromised === 0)
-        for (const { level, event, message, path } of session.log)
-          if (level !== 'info') note('warning', `${event}: ${message} ${path ?? ''}`)
+      for (const { level, event, message } of session.log)
+        if (level !== 'info') verdict.warnings.push(`${event}: ${message}`)
       if (!thorough) return verdict
       try {
         const file = session.create(AFTERWARDS)
@@ -106,7 +100,12 @@ export class Vault implements Subject {
         file.close()
         session.unlink(AFTERWARDS)
       } catch (error) {
-        note('unusable', String(error))
+        verdict.violations.push({
+          wrong: 'unusable',
+          path: '',
+          deed: 'nothing',
+          detail: String(error),
+        })
       }
       return verdict
     } finally {
