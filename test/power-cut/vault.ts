@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openDrive } from '../../lib/agent/open-drive.js'
 import { chooseEngine, loadVault, unlock, wipe } from '../../lib/agent/vault.js'
-import { deviceId, vaultState } from '../../lib/store/state.js'
+import { deviceId } from '../../lib/store/state.js'
 import { Session } from '../fs/session.js'
 import { throughDrive, throughMount } from './look.js'
 import type { Rig } from './rig.js'
@@ -120,7 +120,7 @@ export class Vault implements Subject {
     try {
       const opened = unlock(engine, loadVault(this.#folder), PASSWORD)
       try {
-        const { vault, vaultId, config, body } = opened
+        const { vault, config, body } = opened
         return new Session(
           (log) =>
             openDrive({
@@ -130,7 +130,6 @@ export class Vault implements Subject {
               body,
               deviceId: deviceId(),
               readOnly: false,
-              journalFolder: vaultState(vaultId),
               lock: true,
               log,
             }),
