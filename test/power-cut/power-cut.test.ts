@@ -31,14 +31,14 @@ const complaints = ({ broken }: RoundReport): string[] =>
     )
 
 t.test('ext4 itself keeps what the ledger says was promised', async (t) => {
-  const report = await cutPower(t, { seed: 'ext4', steps: 120, cuts: 60, plain: true })
+  const report = await cutPower(t, { seed: 'ext4', steps: 120, cuts: 50, plain: true })
   if (report === null) return
   t.same(complaints(report), [])
   t.equal(report.broken.length, 0)
 })
 
 t.test('a vault keeps it', async (t) => {
-  const report = await cutPower(t, { seed: 'vault', steps: 120, cuts: 80, mounted: 1 })
+  const report = await cutPower(t, { seed: 'vault', steps: 120, cuts: 60, mounted: 1 })
   if (report === null) return
   t.same(complaints(report), [])
   t.equal(report.broken.length, 0)
@@ -48,7 +48,7 @@ t.test('a drive without fsync does not, and is found out', async (t) => {
   const report = await cutPower(t, {
     seed: 'vault',
     steps: 120,
-    cuts: 30,
+    cuts: 20,
     environment: { NODE_OPTIONS: `--import=${NO_FSYNC}` },
   })
   if (report === null) return
