@@ -70,7 +70,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['**/*.js', 'scripts/bench', 'scripts/crash', 'scripts/soak'],
+    files: ['**/*.js', 'scripts/bench', 'scripts/crash', 'scripts/power-cut', 'scripts/soak'],
     extends: [js.configs.recommended],
     languageOptions: {
       sourceType: 'module',

@@ -14,7 +14,7 @@ import { node24 } from './node24.js'
 const ROOT = join(import.meta.dirname, '..')
 const FILE_TIMEOUT_MS = 300_000
 // Tests that mount measure the kernel and each other; they run one at a time.
-const ALONE = /^test\/(mount|agent|cli|posix)\//
+const ALONE = /^test\/(mount|agent|cli|posix|power-cut)\//
 const LANES = 2
 const LAST_LINES = 400
 

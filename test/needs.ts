@@ -4,7 +4,7 @@
 //   t.test('rsync in and out', async (t) => {
 //     if (!needs(t, 'root', 'fuse', 'rsync')) return
 
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
 
@@ -30,6 +30,7 @@ function hasProgram(name: string): boolean {
   })
 }
 
+const NO_LOOP = 'there are no loop devices'
 const isRoot = process.getuid?.() === 0
 
 /** Why the machine cannot give a thing, or null. */
@@ -50,6 +51,7 @@ const CONDITIONS = {
   git: () => lacksProgram('git'),
   setfattr: () => lacksProgram('setfattr', 'attr'),
   'mkfs.ext4': () => lacksProgram('mkfs.ext4', 'e2fsprogs'),
+  loop: () => (existsSync('/dev/loop-control') ? lacksProgram('losetup', 'mount') : NO_LOOP),
   setpriv: () => lacksProgram('setpriv', 'util-linux'),
 } as const satisfies Record<string, () => string | null>
 
