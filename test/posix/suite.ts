@@ -30,6 +30,13 @@ import { rows as sizes } from './rows/sizes.js'
 import { rows as settingTimes } from './rows/setting-times.js'
 import { rows as unlinking } from './rows/unlinking.js'
 import type { Row } from './row.js'
+import { rows as attributesTable } from './table/attributes.js'
+import { rows as bytesTable } from './table/bytes.js'
+import { rows as locksTable } from './table/maps-and-locks.js'
+import { rows as namesTable } from './table/names.js'
+import { rows as openingTable } from './table/opening.js'
+import { rows as pathsTable } from './table/paths.js'
+import { rows as readOnlyTable } from './table/read-only.js'
 
 export const behaviours: Record<string, readonly Row[]> = {
   opening,
@@ -52,6 +59,13 @@ export const behaviours: Record<string, readonly Row[]> = {
   attributes,
   'setting times': settingTimes,
   'moving times': movingTimes,
+  'table, opening': openingTable,
+  'table, bytes': bytesTable,
+  'table, names': namesTable,
+  'table, attributes': attributesTable,
+  'table, maps and locks': locksTable,
+  'table, paths': pathsTable,
+  'table, read-only': readOnlyTable,
 }
 
 export type Place = 'disk' | 'drive'
