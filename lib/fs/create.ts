@@ -100,6 +100,25 @@ function createBody(
   }
 }
 
+/** A file without a name (O_TMPFILE), open. */
+export function tmpfile(tree: Tree, parent: Inode, mode: number, caller: Caller): Inode {
+  const { backing } = tree.ctx
+  const owner = ownership(tree, parent, caller)
+  const fd = backing.createUnnamed(tree.descriptor(parent), backingMode(mode, false))
+  if (fd < 0) throw new CofferError('EOPNOTSUPP', 'the vault folder takes no files without a name')
+  try {
+    backing.chmodFd(fd, backingMode(mode, false))
+    own(tree, fd, owner)
+    backing.statFd(fd, stat)
+    const inode = tree.addNameless('.cff', stat.ino)
+    inode.body = FileBody.create(tree.ctx, KIND_OF['.cff'], fd, mode)
+    return inode
+  } catch (error) {
+    backing.close(fd)
+    throw error
+  }
+}
+
 /** The new inode has an open body and is dirty: whoever asked opens a handle on it or commits it. */
 export function create(
   tree: Tree,

@@ -12,7 +12,7 @@ import { VaultFolder } from '../store/vault-folder.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
 import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
-import { create, mkdir, mknod, symlink } from './create.js'
+import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
 import type {
@@ -284,6 +284,11 @@ export class Drive implements Filesystem {
     out: Entry,
   ): Opened {
     this.#make(parent, out, (at) => create(this.#tree, at, name, mode, caller))
+    return { fh: this.#files.add(this.#tree.inode(out.nodeid)), keepCache: false }
+  }
+
+  tmpfile(parent: number, mode: number, caller: Caller, out: Entry): Opened {
+    this.#make(parent, out, (at) => tmpfile(this.#tree, at, mode & ~caller.umask, caller))
     return { fh: this.#files.add(this.#tree.inode(out.nodeid)), keepCache: false }
   }
 

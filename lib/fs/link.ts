@@ -21,6 +21,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
   const { first } = tree.directory(parent)
   const encoded = tree.encode(first, name)
   if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
+  if (inode.nameless) return nameFirst(tree, inode, parent, name)
   if (inode.pending) commit(tree, inode)
   if (!tree.settle(inode) || inode.parent === null)
     throw new CofferError('ENOENT', 'the file was removed')
@@ -52,5 +53,18 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
   }
   tree.join(inode, at)
   inode.synced = false
+  return inode
+}
+
+/** A file that was made without a name gets it as any new file does. */
+function nameFirst(tree: Tree, inode: Inode, parent: Inode, name: string): Inode {
+  tree.promiseName(inode, parent, name)
+  try {
+    commit(tree, inode)
+  } catch (error) {
+    tree.unlinked(inode)
+    inode.nameless = true
+    throw error
+  }
   return inode
 }
