@@ -7,7 +7,7 @@ import type { ObjectExtension } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF, permissions } from './attributes.js'
 import { commit } from './commit.js'
-import { newMeta, type Place } from './directory.js'
+import { directoryChanged, newMeta, type Place } from './directory.js'
 import { FileBody } from './file-body.js'
 import type { Caller } from './filesystem.js'
 import { blobPath, type Inode } from './inode.js'
@@ -92,6 +92,7 @@ function createBody(
       : tree.adopt(parent, name, base, extension, first.dirId, stat)
     inode.body = FileBody.create(tree.ctx, KIND_OF[extension], fd, stat.ino, mode & 0o7777)
     born(tree, inode)
+    if (unnamed && extension === '.cff') directoryChanged(tree.ctx, tree.descriptor(parent))
     return inode
   } catch (error) {
     if (inode !== null) tree.unlinked(inode)

@@ -9,6 +9,7 @@ import { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
 import { openBacking, emptyStat, type Backing } from '../store/backing.js'
 import { VaultFolder } from '../store/vault-folder.js'
+import { AccessTimes } from './access-times.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
 import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
@@ -83,6 +84,7 @@ const DAMAGED_MAX = 50
 export class Drive implements Filesystem {
   readonly #tree: Tree
   readonly #files: OpenFiles
+  readonly #access: AccessTimes
   readonly #directories = new Map<number, DirectoryHandle>()
   readonly #stat = emptyStat()
   readonly #damaged = new Map<string, string>()
@@ -125,6 +127,7 @@ export class Drive implements Filesystem {
       throw error
     }
     this.#files = new OpenFiles(this.#tree)
+    this.#access = new AccessTimes(this.#tree)
   }
 
   get counters(): DriveCounters {
@@ -178,6 +181,7 @@ export class Drive implements Filesystem {
       try {
         const target = new Uint8Array(body.size)
         body.read(0, body.size, target, 0)
+        this.#access.readOnce(body)
         return target
       } finally {
         if (inode.body === null) body.close()
@@ -272,7 +276,14 @@ export class Drive implements Filesystem {
   open(nodeid: number, flags: number): Opened {
     const inode = this.#tree.inode(nodeid)
     if (opensToWrite(flags)) this.#assertWritable()
-    return this.#told(inode, () => this.#files.open(inode, flags))
+    return this.#told(inode, () => {
+      const opened = this.#files.open(inode, flags)
+      const { body } = inode
+      // a read from the kernel's pages would not be seen here
+      if (body !== null && this.#access.opened(inode, body, opened.fh, flags) && inode.opens === 1)
+        opened.keepCache = false
+      return opened
+    })
   }
 
   create(
@@ -295,7 +306,9 @@ export class Drive implements Filesystem {
   read(fh: number, offset: number, length: number, into: Uint8Array, intoOffset: number): number {
     const inode = this.#files.inode(fh)
     try {
-      return this.#files.read(inode, offset, length, into, intoOffset)
+      const n = this.#files.read(inode, offset, length, into, intoOffset)
+      if (inode.body !== null) this.#access.read(inode, inode.body, fh)
+      return n
     } catch (error) {
       throw this.#report(error, inode)
     }
@@ -312,6 +325,7 @@ export class Drive implements Filesystem {
     const inode = this.#files.inode(fh)
     try {
       this.#files.write(inode, offset, from, fromOffset, length, killPriv)
+      this.#access.written(inode)
       return length
     } catch (error) {
       throw this.#report(error, inode)
@@ -369,6 +383,7 @@ export class Drive implements Filesystem {
   release(fh: number): void {
     const inode = this.#files.inode(fh)
     this.#told(inode, () => {
+      this.#access.closed(fh)
       this.#files.release(fh)
     })
   }

@@ -3,6 +3,7 @@
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { commit } from './commit.js'
+import { directoryChanged } from './directory.js'
 import { isPrecious, makeReachable } from './durability.js'
 import { secure } from './hard-links.js'
 import { backingName, blobPath, type Inode } from './inode.js'
@@ -59,6 +60,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
 /** A file that was made without a name gets it as any new file does. */
 function nameFirst(tree: Tree, inode: Inode, parent: Inode, name: string): Inode {
   tree.promiseName(inode, parent, name)
+  directoryChanged(tree.ctx, tree.descriptor(parent))
   try {
     commit(tree, inode)
   } catch (error) {

@@ -1,6 +1,6 @@
 // The backing tree by Linux system calls.
 
-import { constants, readdirSync, statfsSync } from 'node:fs'
+import { constants, statfsSync } from 'node:fs'
 import * as files from '../native/files.js'
 import type { Backing } from './backing.js'
 
@@ -16,14 +16,17 @@ export const linuxBacking: Backing = {
   openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
   closeDirectory: files.closeFd,
   lock: files.lockFd,
-  list: (dirfd) => readdirSync(`/proc/self/fd/${String(dirfd)}`),
+  list: files.listQuietly,
+  listAsUser: files.listAsUser,
+  readAsUser: files.readAsUser,
   stat: files.statAt,
   statDirectory: files.statFd,
   statFd: files.statFd,
   statPath: files.statPath,
   openRead: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | READING),
   openWrite: (dirfd, name) => files.openAt(dirfd, name, O_RDWR | READING),
-  createNew: (dirfd, name, mode) => files.openAt(dirfd, name, O_RDWR | O_CREAT | O_EXCL, mode),
+  createNew: (dirfd, name, mode) =>
+    files.openAt(dirfd, name, O_RDWR | O_CREAT | O_EXCL | files.O_NOATIME, mode),
   createUnnamed: files.openUnnamed,
   nameUnnamed: files.nameUnnamed,
   close: files.closeFd,

@@ -149,7 +149,6 @@ void t.test('what is not offered is refused, and requests without reply get none
     OPCODE.ACCESS,
     OPCODE.SYNCFS,
     OPCODE.STATX,
-    OPCODE.TMPFILE,
     OPCODE.SETLKW,
     7,
     63,

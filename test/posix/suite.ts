@@ -28,6 +28,7 @@ import { rows as replacing } from './rows/replacing.js'
 import { rows as renaming } from './rows/renaming.js'
 import { rows as sizes } from './rows/sizes.js'
 import { rows as settingTimes } from './rows/setting-times.js'
+import { rows as touching } from './rows/touching.js'
 import { rows as unlinking } from './rows/unlinking.js'
 import type { Row } from './row.js'
 import { rows as attributesTable } from './table/attributes.js'
@@ -59,6 +60,7 @@ export const behaviours: Record<string, readonly Row[]> = {
   attributes,
   'setting times': settingTimes,
   'moving times': movingTimes,
+  touching,
   'table, opening': openingTable,
   'table, bytes': bytesTable,
   'table, names': namesTable,
