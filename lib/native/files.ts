@@ -2,7 +2,7 @@
 // `node:fs` has no *at calls, cuts times to milliseconds and throws where ENOENT is an answer.
 // Positive flags and modes are the kernel's. Every function throws the system's error.
 
-import { constants, readdirSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { addressOf, calls, check, lastErrno } from './libc.js'
 import { systemError } from '../errors.js'
 
@@ -12,7 +12,6 @@ const O_TMPFILE = 0o20000000 | O_DIRECTORY
 export const RENAME_EXCHANGE = 2
 export const O_NOATIME = 0o1000000
 const F_SETFL = 4
-/** of 64-bit systems; elsewhere our listings move a directory's atime */
 const SYS_GETDENTS64 = new Map([
   ['x64', 217],
   ['arm64', 61],
@@ -296,9 +295,9 @@ export function readAsUser(fd: number): void {
 
 const listBuffer = Buffer.from(new ArrayBuffer(65536))
 
-/** Names in a directory, without "." and ".."; its atime stays. */
-export function listQuietly(dirfd: number): string[] {
-  if (SYS_GETDENTS64 === undefined) return listAsUser(dirfd)
+/** Names in a directory, without "." and ".."; its atime stays. null where the call has no known number. */
+export function listQuietly(dirfd: number): string[] | null {
+  if (SYS_GETDENTS64 === undefined) return null
   const fd = openAt(dirfd, '.', constants.O_RDONLY | O_DIRECTORY | O_NOATIME)
   try {
     const names: string[] = []
@@ -317,9 +316,6 @@ export function listQuietly(dirfd: number): string[] {
     closeFd(fd)
   }
 }
-
-/** The same, and the system moves atime if it does so at all. */
-export const listAsUser = (dirfd: number): string[] => readdirSync(`/proc/self/fd/${String(dirfd)}`)
 
 export const truncateFd = (fd: number, length: number): void => {
   check(c.ftruncate(fd, length), 'ftruncate')

@@ -1,6 +1,6 @@
 // The backing tree by Linux system calls.
 
-import { constants, statfsSync } from 'node:fs'
+import { constants, readdirSync, statfsSync } from 'node:fs'
 import * as files from '../native/files.js'
 import type { Backing } from './backing.js'
 
@@ -10,14 +10,16 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR }
 // must not make us wait.
 const READING = files.O_NOATIME | O_NONBLOCK
 
+const listAsUser = (dirfd: number): string[] => readdirSync(`/proc/self/fd/${String(dirfd)}`)
+
 export const linuxBacking: Backing = {
   writable: true,
   openRoot: (path) => files.openPath(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
   openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
   closeDirectory: files.closeFd,
   lock: files.lockFd,
-  list: files.listQuietly,
-  listAsUser: files.listAsUser,
+  list: (dirfd) => files.listQuietly(dirfd) ?? listAsUser(dirfd),
+  listAsUser,
   readAsUser: files.readAsUser,
   stat: files.statAt,
   statDirectory: files.statFd,
