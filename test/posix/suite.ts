@@ -26,6 +26,7 @@ import { rows as owners } from './rows/owners.js'
 import { rows as permission } from './rows/permission.js'
 import { rows as replacing } from './rows/replacing.js'
 import { rows as renaming } from './rows/renaming.js'
+import { rows as rights } from './rows/rights.js'
 import { rows as sizes } from './rows/sizes.js'
 import { rows as settingTimes } from './rows/setting-times.js'
 import { rows as touching } from './rows/touching.js'
@@ -57,6 +58,7 @@ export const behaviours: Record<string, readonly Row[]> = {
   modes,
   owners,
   permission,
+  rights,
   attributes,
   'setting times': settingTimes,
   'moving times': movingTimes,
