@@ -137,7 +137,7 @@ const STEPS = {
     const attributes = `find . -type f -size +4k | head -500 | while read -r f; do setfattr -n user.note -v "$f" "$f"; done`
     sh(
       scratch,
-      `mkdir -p tree && cp -a ${join(ROOT, 'node_modules/typescript/.')} tree/ && cp -al tree/lib tree/linked`,
+      `mkdir -p tree && cp -a ${join(ROOT, 'node_modules/typescript')}/. tree/ && cp -al tree/lib tree/linked`,
     )
     sh(tree, attributes)
     const flags = sh(at, 'rsync --version').includes('no ACLs') ? '-aHX' : '-aHAX'
