@@ -112,8 +112,8 @@ export function tmpfile(tree: Tree, parent: Inode, mode: number, caller: Caller)
     own(tree, fd, owner)
     backing.statFd(fd, stat)
     const inode = tree.addNameless('.cff', stat.ino)
-    inode.body = FileBody.create(tree.ctx, KIND_OF['.cff'], fd, mode)
-    return inode
+    inode.body = FileBody.create(tree.ctx, KIND_OF['.cff'], fd, stat.ino, mode)
+    return born(tree, inode)
   } catch (error) {
     backing.close(fd)
     throw error
