@@ -192,6 +192,8 @@ export function lockRange(
 }
 
 const RLIMIT_FSIZE = 1
+/** tap ends the process at this signal where nobody else listens; it comes with the error EFBIG */
+const unmoved = (): void => undefined
 
 /** No file may be written beyond `bytes` by this process while `act` runs. */
 export function withFileLimit<T>(bytes: number, act: () => T): T {
@@ -201,6 +203,8 @@ export function withFileLimit<T>(bytes: number, act: () => T): T {
     limit.writeBigUInt64LE(0xffffffffffffffffn, 8)
     sys.setrlimit(RLIMIT_FSIZE, addressOf(limit))
   }
+  // for good: a signal is told only when the loop turns again
+  if (!process.listeners('SIGXFSZ').includes(unmoved)) process.on('SIGXFSZ', unmoved)
   set(BigInt(bytes))
   try {
     return act()
