@@ -4,9 +4,11 @@
 //   t.test('rsync in and out', async (t) => {
 //     if (!needs(t, 'root', 'fuse', 'rsync')) return
 
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
+
+const CAP_SYS_ADMIN = 1n << 21n
 
 function hasDevice(): boolean {
   try {
@@ -31,12 +33,20 @@ function hasProgram(name: string): boolean {
 }
 
 const NO_LOOP = 'there are no loop devices'
+
+/** A container may keep its root from mounting. */
+function mayMount(): boolean {
+  const effective = /^CapEff:\t([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))
+  return (BigInt(`0x${effective?.[1] ?? '0'}`) & CAP_SYS_ADMIN) !== 0n
+}
+
 const isRoot = process.getuid?.() === 0
 
 /** Why the machine cannot give a thing, or null. */
 const CONDITIONS = {
   linux: () => (process.platform === 'linux' ? null : 'this is not Linux'),
   root: () => (isRoot ? null : 'not run as root'),
+  mount: () => (isRoot && mayMount() ? null : 'may not mount'),
   /** A drive can be mounted: by root itself, by anybody else through fusermount3. */
   fuse: () => {
     if (!hasDevice()) return '/dev/fuse is missing or not accessible'
@@ -49,6 +59,8 @@ const CONDITIONS = {
   sqlite3: () => lacksProgram('sqlite3'),
   tmux: () => lacksProgram('tmux'),
   git: () => lacksProgram('git'),
+  gcc: () => lacksProgram('gcc'),
+  make: () => lacksProgram('make'),
   setfattr: () => lacksProgram('setfattr', 'attr'),
   'mkfs.ext4': () => lacksProgram('mkfs.ext4', 'e2fsprogs'),
   loop: () => (existsSync('/dev/loop-control') ? lacksProgram('losetup', 'mount') : NO_LOOP),

@@ -5,6 +5,7 @@ import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
 import { nameToSeal } from './hard-links.js'
+import { directoryChanged } from './directory.js'
 import type { Inode } from './inode.js'
 import { namesItsBlob, rescue } from './rescue.js'
 import { ZERO16 } from './sealed-object.js'
@@ -47,6 +48,9 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
   const { backing, clock } = tree.ctx
   const directory = tree.directory(parent)
   const dirfd = tree.descriptor(parent)
+  // the directory's mtime has moved when the file was made, and may have been set since
+  backing.statDirectory(dirfd, stat)
+  const { mtimeSec: sec, mtimeNsec: nsec } = stat
   for (let attempt = 0; attempt < 10; attempt++) {
     const encoded = tree.encode(directory.first, inode.name)
     body.stage({ parentDirId: directory.first.dirId, name: inode.name }, mode, ZERO16, false)
@@ -55,6 +59,7 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
     writeSidecar(tree, dirfd, encoded)
     try {
       backing.nameUnnamed(body.fd, dirfd, encoded.base + inode.extension)
+      if (inode.extension === '.cff') directoryChanged(tree.ctx, dirfd, { sec, nsec })
       directory.pending.delete(inode.name)
       inode.base = encoded.base
       inode.dirId = directory.first.dirId

@@ -7,7 +7,7 @@ import type { ObjectExtension } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF, permissions } from './attributes.js'
 import { commit } from './commit.js'
-import { newMeta, type Place } from './directory.js'
+import { directoryChanged, newMeta, type Place } from './directory.js'
 import { FileBody } from './file-body.js'
 import type { Caller } from './filesystem.js'
 import { blobPath, type Inode } from './inode.js'
@@ -92,9 +92,29 @@ function createBody(
       : tree.adopt(parent, name, base, extension, first.dirId, stat)
     inode.body = FileBody.create(tree.ctx, KIND_OF[extension], fd, stat.ino, mode & 0o7777)
     born(tree, inode)
+    if (unnamed && extension === '.cff') directoryChanged(tree.ctx, tree.descriptor(parent))
     return inode
   } catch (error) {
     if (inode !== null) tree.unlinked(inode)
+    backing.close(fd)
+    throw error
+  }
+}
+
+/** A file without a name (O_TMPFILE), open. */
+export function tmpfile(tree: Tree, parent: Inode, mode: number, caller: Caller): Inode {
+  const { backing } = tree.ctx
+  const owner = ownership(tree, parent, caller)
+  const fd = backing.createUnnamed(tree.descriptor(parent), backingMode(mode, false))
+  if (fd < 0) throw new CofferError('EOPNOTSUPP', 'the vault folder takes no files without a name')
+  try {
+    backing.chmodFd(fd, backingMode(mode, false))
+    own(tree, fd, owner)
+    backing.statFd(fd, stat)
+    const inode = tree.addNameless('.cff', stat.ino)
+    inode.body = FileBody.create(tree.ctx, KIND_OF['.cff'], fd, stat.ino, mode)
+    return born(tree, inode)
+  } catch (error) {
     backing.close(fd)
     throw error
   }

@@ -8,7 +8,7 @@ import { HEADER_SIZE, ID_SIZE, KIND_DIRECTORY } from '../format/constants.js'
 import type { Generation } from '../format/keys.js'
 import { metaName, parseBackingName } from '../format/name.js'
 import { previousTag, type Seal } from '../format/seal.js'
-import { emptyStat } from '../store/backing.js'
+import { emptyStat, type FileTime } from '../store/backing.js'
 import type { Context } from './context.js'
 import type { Inode } from './inode.js'
 import { SealedObject, ZERO16 } from './sealed-object.js'
@@ -72,6 +72,22 @@ export function rootDirectory(ctx: Context): Directory {
 }
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+
+/**
+ * The times of a directory that has got or lost a name which the vault folder does not show (yet).
+ * Only its owner may set them; where that is somebody else they move with the seal.
+ */
+export function directoryChanged(
+  { backing }: Context,
+  dirfd: number,
+  mtime: FileTime = 'now',
+): void {
+  try {
+    backing.utimes(dirfd, '.', 'omit', mtime)
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== 'EPERM') throw error
+  }
+}
 
 /**
  * Reads the metas of the directory `dirfd`, which is reached as (parentDirId, name). Every one counts

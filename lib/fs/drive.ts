@@ -9,10 +9,11 @@ import { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
 import { openBacking, emptyStat, type Backing } from '../store/backing.js'
 import { VaultFolder } from '../store/vault-folder.js'
+import { AccessTimes } from './access-times.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
 import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
-import { create, mkdir, mknod, symlink } from './create.js'
+import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
 import type {
@@ -83,6 +84,7 @@ const DAMAGED_MAX = 50
 export class Drive implements Filesystem {
   readonly #tree: Tree
   readonly #files: OpenFiles
+  readonly #access: AccessTimes
   readonly #directories = new Map<number, DirectoryHandle>()
   readonly #stat = emptyStat()
   readonly #damaged = new Map<string, string>()
@@ -125,6 +127,7 @@ export class Drive implements Filesystem {
       throw error
     }
     this.#files = new OpenFiles(this.#tree)
+    this.#access = new AccessTimes(this.#tree)
   }
 
   get counters(): DriveCounters {
@@ -179,6 +182,7 @@ export class Drive implements Filesystem {
         const { content } = body
         const target = new Uint8Array(content.size)
         content.read(0, content.size, target, 0)
+        this.#access.readOnce(body)
         return target
       } finally {
         if (inode.body === null) body.close()
@@ -273,7 +277,14 @@ export class Drive implements Filesystem {
   open(nodeid: number, flags: number): Opened {
     const inode = this.#tree.inode(nodeid)
     if (opensToWrite(flags)) this.#assertWritable()
-    return this.#told(inode, () => this.#files.open(inode, flags))
+    return this.#told(inode, () => {
+      const opened = this.#files.open(inode, flags)
+      const { body } = inode
+      // a read from the kernel's pages would not be seen here
+      if (body !== null && this.#access.opened(inode, body, opened.fh, flags) && inode.opens === 1)
+        opened.keepCache = false
+      return opened
+    })
   }
 
   create(
@@ -288,10 +299,17 @@ export class Drive implements Filesystem {
     return { fh: this.#files.add(this.#tree.inode(out.nodeid)), keepCache: false }
   }
 
+  tmpfile(parent: number, mode: number, caller: Caller, out: Entry): Opened {
+    this.#make(parent, out, (at) => tmpfile(this.#tree, at, mode & ~caller.umask, caller))
+    return { fh: this.#files.add(this.#tree.inode(out.nodeid)), keepCache: false }
+  }
+
   read(fh: number, offset: number, length: number, into: Uint8Array, intoOffset: number): number {
     const inode = this.#files.inode(fh)
     try {
-      return this.#files.read(inode, offset, length, into, intoOffset)
+      const n = this.#files.read(inode, offset, length, into, intoOffset)
+      if (inode.body !== null) this.#access.read(inode, inode.body, fh)
+      return n
     } catch (error) {
       throw this.#report(error, inode)
     }
@@ -308,6 +326,7 @@ export class Drive implements Filesystem {
     const inode = this.#files.inode(fh)
     try {
       this.#files.write(inode, offset, from, fromOffset, length, killPriv)
+      this.#access.written(inode)
       return length
     } catch (error) {
       throw this.#report(error, inode)
@@ -365,6 +384,7 @@ export class Drive implements Filesystem {
   release(fh: number): void {
     const inode = this.#files.inode(fh)
     this.#told(inode, () => {
+      this.#access.closed(fh)
       this.#files.release(fh)
     })
   }

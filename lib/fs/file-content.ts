@@ -305,6 +305,7 @@ export class FileContent {
     const first = Math.floor(offset / chunkSize)
     this.records.reserve(this.fd, first, end - first * chunkSize, false)
     if (!keepSize && end > this.size) this.truncate(end)
+    else this.#owner.touch()
   }
 
   /**
@@ -315,7 +316,10 @@ export class FileContent {
     this.#mayWrite()
     const { chunkSize } = this.#ctx.layout
     const end = Math.min(offset + length, this.size)
-    if (offset >= end) return
+    if (offset >= end) {
+      this.#owner.touch()
+      return
+    }
     const first = Math.ceil(offset / chunkSize)
     const last = Math.floor(end / chunkSize)
     // damage in the chunks that keep some of their bytes is told before anything has changed

@@ -116,7 +116,7 @@ export interface Filesystem {
   mkdir(parent: number, name: string, mode: number, caller: Caller, out: Entry): void
   unlink(parent: number, name: string): void
   rmdir(parent: number, name: string): void
-  /** flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2, as in renameat2(2) */
+  /** flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2, RENAME_WHITEOUT 4, as in renameat2(2) */
   rename(parent: number, name: string, newParent: number, newName: string, flags: number): void
   link(nodeid: number, newParent: number, newName: string, out: Entry): void
   /** flags as in open(2); O_CREAT never comes here */
@@ -129,6 +129,8 @@ export interface Filesystem {
     caller: Caller,
     out: Entry,
   ): Opened
+  /** A file without a name (O_TMPFILE), which `link` may give one. */
+  tmpfile(parent: number, mode: number, caller: Caller, out: Entry): Opened
   /** Bytes read into `into[intoOffset…]`, less than `length` only at the end of the file. */
   read(fh: number, offset: number, length: number, into: Uint8Array, intoOffset: number): number
   /** Takes `from` only until it returns. Writes everything or throws. */

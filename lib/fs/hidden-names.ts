@@ -141,6 +141,10 @@ export class HiddenNames implements Filesystem {
     return this.#drive.create(parent, name, mode, flags, caller, out)
   }
 
+  tmpfile(parent: number, mode: number, caller: Caller, out: Entry): Opened {
+    return this.#drive.tmpfile(parent, mode, caller, out)
+  }
+
   symlink(parent: number, name: string, target: Uint8Array, caller: Caller, out: Entry): void {
     this.#drive.symlink(parent, name, target, caller, out)
   }

@@ -41,6 +41,10 @@ export interface Inode {
   children: number
   /** a new file that has no name in the backing tree yet */
   pending: boolean
+  /** the next read of an application moves atime */
+  unread: boolean
+  /** made without a name (O_TMPFILE): the first link gives it one */
+  nameless: boolean
   /** wall clock of the last close after a write, milliseconds */
   closedAt: number
   /** wall clock of its creation here where no sync has been asked for since, otherwise 0 */
@@ -75,6 +79,8 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     opens: 0,
     children: 0,
     pending: false,
+    unread: false,
+    nameless: false,
     closedAt: 0,
     bornAt: 0,
     synced: false,

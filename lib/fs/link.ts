@@ -3,6 +3,7 @@
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { commit } from './commit.js'
+import { directoryChanged } from './directory.js'
 import { isPrecious, makeReachable } from './durability.js'
 import { secure } from './hard-links.js'
 import { backingName, blobPath, type Inode } from './inode.js'
@@ -21,6 +22,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
   const { first } = tree.directory(parent)
   const encoded = tree.encode(first, name)
   if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
+  if (inode.nameless) return nameFirst(tree, inode, parent, name)
   if (inode.pending) commit(tree, inode)
   if (!tree.settle(inode) || inode.parent === null)
     throw new CofferError('ENOENT', 'the file was removed')
@@ -52,5 +54,19 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
   }
   tree.join(inode, at)
   inode.synced = false
+  return inode
+}
+
+/** A file that was made without a name gets it as any new file does. */
+function nameFirst(tree: Tree, inode: Inode, parent: Inode, name: string): Inode {
+  tree.promiseName(inode, parent, name)
+  directoryChanged(tree.ctx, tree.descriptor(parent))
+  try {
+    commit(tree, inode)
+  } catch (error) {
+    tree.unlinked(inode)
+    inode.nameless = true
+    throw error
+  }
   return inode
 }

@@ -31,7 +31,7 @@ export function list(tree: Tree, inode: Inode): Listed[] {
   const dirfd = tree.descriptor(inode)
   const found = new Map<string, { rank: number; type: number }>()
   let foreign = 0
-  const files = ctx.backing.list(dirfd)
+  const files = ctx.readOnly ? ctx.backing.list(dirfd) : ctx.backing.listAsUser(dirfd)
   directory.noteTickets(files)
   for (const file of files) {
     const parsed = parseBackingName(file)

@@ -3,6 +3,7 @@
 import { CofferError } from '../errors.js'
 import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
+import { directoryChanged } from './directory.js'
 import { backingName, blobPath, RECENT_MS, type Inode } from './inode.js'
 import { reseal } from './reseal.js'
 import { temporaryName } from './small-files.js'
@@ -31,7 +32,8 @@ export function unlink(tree: Tree, parent: Inode, name: string): void {
   if (inode === null) throw new CofferError('ENOENT', 'no such file')
   if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
   const left = Math.max(0, stat.nlink - 1)
-  if (!inode.pending) {
+  if (inode.pending) directoryChanged(tree.ctx, tree.descriptor(parent))
+  else {
     tree.ctx.backing.unlink(tree.descriptor(parent), backingName(inode))
     removeCompanions(tree, parent, inode.base)
   }

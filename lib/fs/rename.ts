@@ -1,6 +1,7 @@
 // rename. FORMAT.md §7. Both names open at every moment: a directory carries the name it leaves as
 // prevTag in its metas, a file at rest gets a ticket, a file just written is sealed anew.
 
+import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { previousTag } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
@@ -9,6 +10,7 @@ import { commit } from './commit.js'
 import { sealMetas } from './directory.js'
 import { isPrecious, makeReachable } from './durability.js'
 import { exchange } from './exchange.js'
+import { mknod } from './create.js'
 import { backingName, RECENT_MS, type Inode } from './inode.js'
 import { makeWritable } from './open-body.js'
 import { nameLost, removeCompanions, removeDirectory } from './remove.js'
@@ -18,8 +20,12 @@ import { grantTicket, isDamage, targetOf, type Target } from './target.js'
 import { removeTickets } from './ticket-files.js'
 import { isDirectory, type Tree } from './tree.js'
 
+const { S_IFCHR } = constants
 const RENAME_NOREPLACE = 1
 const RENAME_EXCHANGE = 2
+const RENAME_WHITEOUT = 4
+/** nobody else is allowed a whiteout, a device of number 0 */
+const ROOT = { uid: 0, gid: 0, umask: 0 }
 const stat = emptyStat()
 
 export function rename(
@@ -30,7 +36,8 @@ export function rename(
   newName: string,
   flags: number,
 ): void {
-  if (flags > RENAME_EXCHANGE) throw new CofferError('EINVAL', 'an unknown kind of rename')
+  if ((flags & ~RENAME_WHITEOUT) > RENAME_EXCHANGE)
+    throw new CofferError('EINVAL', 'an unknown kind of rename')
   const inode = tree.locate(parent, name, stat)
   if (inode === null) throw new CofferError('ENOENT', 'no such file')
   const links = stat.nlink
@@ -42,7 +49,7 @@ export function rename(
     if (replaced.ino !== inode.ino) exchange(tree, inode, replaced)
     return
   }
-  if (replaced !== null && flags === RENAME_NOREPLACE)
+  if (replaced !== null && (flags & RENAME_NOREPLACE) !== 0)
     throw new CofferError('EEXIST', 'the name is taken')
   if (replaced?.ino === inode.ino) return
   if (replaced !== null) assertReplaceable(inode, replaced)
@@ -62,6 +69,7 @@ export function rename(
   }
   tree.place(inode, newParent, newName, target.encoded.base, target.id.dirId)
   inode.synced = false
+  if ((flags & RENAME_WHITEOUT) !== 0) mknod(tree, parent, name, S_IFCHR, 0, ROOT)
 }
 
 function assertReplaceable(inode: Inode, replaced: Inode): void {

@@ -145,6 +145,7 @@ function utimens(tree: Tree, inode: Inode, changes: AttributeChanges): void {
   const now = { sec: Math.floor(clock() / 1000), nsec: (clock() % 1000) * 1_000_000 }
   if (atime !== 'omit') body.set.atime = atime === 'now' ? now : atime
   if (mtime !== 'omit') body.set.mtime = mtime === 'now' ? now : mtime
-  // where a seal is due, the times follow it
+  // where a seal is due, they are set again after it
   if (!body.dirty) body.applyTimes()
+  else backing.utimesFd(body.fd, atime, mtime)
 }

@@ -250,16 +250,29 @@ export class Tree {
     }
   }
 
-  /** A new file whose blob has no name yet. */
-  addPending(parent: Inode, name: string, extension: ObjectExtension, ino: number): Inode {
+  /** A new file whose blob has no name, and may never get one. */
+  addNameless(extension: ObjectExtension, ino: number): Inode {
     const inode = newInode(this.#nextNodeid++, extension, ino)
     this.#byNodeid.set(inode.nodeid, inode)
-    this.#byIno.set(ino, inode)
+    inode.nameless = true
+    return inode
+  }
+
+  /** A new file whose blob has no name yet. */
+  addPending(parent: Inode, name: string, extension: ObjectExtension, ino: number): Inode {
+    const inode = this.addNameless(extension, ino)
+    this.promiseName(inode, parent, name)
+    return inode
+  }
+
+  /** The blob will bear that name from its next seal on. */
+  promiseName(inode: Inode, parent: Inode, name: string): void {
+    this.#byIno.set(inode.ino, inode)
+    inode.nameless = false
     const directory = this.directory(parent)
     this.place(inode, parent, name, this.encode(directory.first, name).base, directory.first.dirId)
     inode.pending = true
     directory.pending.set(name, inode)
-    return inode
   }
 
   /** The inode's content lies in another blob from now on. */

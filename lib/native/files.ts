@@ -11,6 +11,11 @@ const O_CLOEXEC = 0o2000000
 const O_TMPFILE = 0o20000000 | O_DIRECTORY
 export const RENAME_EXCHANGE = 2
 export const O_NOATIME = 0o1000000
+const F_SETFL = 4
+const SYS_GETDENTS64 = new Map([
+  ['x64', 217],
+  ['arm64', 61],
+]).get(process.arch)
 const AT_FDCWD = -100
 const AT_SYMLINK_NOFOLLOW = 0x100
 const AT_SYMLINK_FOLLOW = 0x400
@@ -54,6 +59,8 @@ const c = calls({
   fdatasync: 'int fdatasync(int fd)',
   fallocate: 'int fallocate(int fd, int mode, int64_t at, int64_t length)',
   syncfs: 'int syncfs(int fd)',
+  fcntl: 'int fcntl(int fd, int command, int flags)',
+  syscall: 'int64_t syscall(int64_t number, int fd, uintptr_t into, size_t size)',
   fgetxattr: 'int64_t fgetxattr(int fd, const char *name, uintptr_t value, size_t size)',
   fsetxattr: 'int fsetxattr(int fd, const char *name, uintptr_t value, size_t size, int flags)',
   flistxattr: 'int64_t flistxattr(int fd, uintptr_t list, size_t size)',
@@ -168,7 +175,7 @@ export const openPath = (path: string, flags: number): number =>
 
 /** An unnamed file in that directory (O_TMPFILE), or -1 where the file system has none. */
 export const openUnnamed = (dirfd: number, mode: number): number =>
-  c.openat(dirfd, '.', O_TMPFILE | constants.O_RDWR | O_CLOEXEC, mode)
+  c.openat(dirfd, '.', O_TMPFILE | constants.O_RDWR | O_NOATIME | O_CLOEXEC, mode)
 
 export const closeFd = (fd: number): void => {
   c.close(fd)
@@ -274,6 +281,39 @@ export function writeAt(
       throw systemError(errno, 'pwrite')
     }
     done += n
+  }
+}
+
+const oneByte = Buffer.from(new ArrayBuffer(1))
+
+/** Reads a byte as any program would: the system moves atime if it does so at all. */
+export function readAsUser(fd: number): void {
+  c.fcntl(fd, F_SETFL, 0)
+  c.pread(fd, addressOf(oneByte), 1, 0)
+  c.fcntl(fd, F_SETFL, O_NOATIME)
+}
+
+const listBuffer = Buffer.from(new ArrayBuffer(65536))
+
+/** Names in a directory, without "." and ".."; its atime stays. null where the call has no known number. */
+export function listQuietly(dirfd: number): string[] | null {
+  if (SYS_GETDENTS64 === undefined) return null
+  const fd = openAt(dirfd, '.', constants.O_RDONLY | O_DIRECTORY | O_NOATIME)
+  try {
+    const names: string[] = []
+    for (;;) {
+      const address = addressOf(listBuffer)
+      const n = check(c.syscall(SYS_GETDENTS64, fd, address, listBuffer.length), 'getdents')
+      if (n === 0) return names
+      // struct linux_dirent64: inode and offset, 8 bytes each, its length, type, and name
+      for (let at = 0; at < n; at += listBuffer.readUInt16LE(at + 16)) {
+        const start = at + 19
+        const name = listBuffer.toString('utf8', start, listBuffer.indexOf(0, start))
+        if (name !== '.' && name !== '..') names.push(name)
+      }
+    }
+  } finally {
+    closeFd(fd)
   }
 }
 

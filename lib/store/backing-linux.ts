@@ -10,20 +10,25 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR }
 // must not make us wait.
 const READING = files.O_NOATIME | O_NONBLOCK
 
+const listAsUser = (dirfd: number): string[] => readdirSync(`/proc/self/fd/${String(dirfd)}`)
+
 export const linuxBacking: Backing = {
   writable: true,
   openRoot: (path) => files.openPath(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
   openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
   closeDirectory: files.closeFd,
   lock: files.lockFd,
-  list: (dirfd) => readdirSync(`/proc/self/fd/${String(dirfd)}`),
+  list: (dirfd) => files.listQuietly(dirfd) ?? listAsUser(dirfd),
+  listAsUser,
+  readAsUser: files.readAsUser,
   stat: files.statAt,
   statDirectory: files.statFd,
   statFd: files.statFd,
   statPath: files.statPath,
   openRead: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | READING),
   openWrite: (dirfd, name) => files.openAt(dirfd, name, O_RDWR | READING),
-  createNew: (dirfd, name, mode) => files.openAt(dirfd, name, O_RDWR | O_CREAT | O_EXCL, mode),
+  createNew: (dirfd, name, mode) =>
+    files.openAt(dirfd, name, O_RDWR | O_CREAT | O_EXCL | files.O_NOATIME, mode),
   createUnnamed: files.openUnnamed,
   nameUnnamed: files.nameUnnamed,
   close: files.closeFd,

@@ -100,6 +100,14 @@ export class PortableBacking implements Backing {
     return fs.readdirSync(this.#path(dirfd))
   }
 
+  listAsUser(dirfd: number): string[] {
+    return this.list(dirfd)
+  }
+
+  readAsUser(): void {
+    // all reading here is as anybody's
+  }
+
   stat(dirfd: number, name: string, out: FileStat): boolean {
     return this.statPath(this.#path(dirfd, name), out)
   }

@@ -20,6 +20,10 @@ export interface Backing {
   lock(dirfd: number): boolean
   /** Names in no order, without "." and "..". */
   list(dirfd: number): string[]
+  /** The same for an application: the directory's atime moves as its file system sees fit. */
+  listAsUser(dirfd: number): string[]
+  /** The file's atime moves as its file system sees fit. All other reading leaves it. */
+  readAsUser(fd: number): void
   /** False where there is no such name. */
   stat(dirfd: number, name: string, out: FileStat): boolean
   /** A directory descriptor of `openRoot` or `openDirectory`. */

@@ -8,11 +8,20 @@
 // Copies of configs are as secret as the one in the cloud folder: not at all beyond the password.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import { createFile, replaceFile } from './durable.js'
+import { JOURNAL_NAME } from './journal-file.js'
 import { privateFolder, reason, stateFolder } from './state-folder.js'
 
 /** This machine's id, 16 bytes; made on first use. */
@@ -31,7 +40,22 @@ export function deviceId(): Uint8Array {
   })
 }
 
-export const vaultFolder = (vaultId: string): string => join(stateFolder(), 'vaults', vaultId)
+const vaultFolder = (vaultId: string): string => join(stateFolder(), 'vaults', vaultId)
+
+/** The first bytes of the journal of a vault; fewer where there is none. */
+export function journalHead(vaultId: string, length: number): Buffer {
+  const head = Buffer.alloc(length)
+  try {
+    const fd = openSync(join(vaultFolder(vaultId), JOURNAL_NAME), 'r')
+    try {
+      return head.subarray(0, readSync(fd, head, 0, length, 0))
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return Buffer.alloc(0)
+  }
+}
 
 /** The private folder of one vault, made where it is missing. `vaultId` in hex. */
 export function vaultState(vaultId: string): string {

@@ -216,6 +216,10 @@ export class MemoryFilesystem implements Filesystem {
     return this.open(existing.attributes.ino, flags)
   }
 
+  tmpfile(): Opened {
+    throw new CofferError('EOPNOTSUPP', 'every file here has a name')
+  }
+
   read(fh: number, offset: number, length: number, into: Uint8Array, intoOffset: number): number {
     this.seen.reads[length] = (this.seen.reads[length] ?? 0) + 1
     const inode = this.#opened(fh)

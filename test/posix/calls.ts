@@ -111,9 +111,9 @@ export function withUmask<T>(mask: number, act: () => T): T {
   }
 }
 
-/** Root becomes another user for the time of `act`, for file access too. */
-export function as<T>(uid: number, act: () => T): T {
-  process.setgroups?.([])
+/** Root becomes another user, in those groups besides, for the time of `act`, for file access too. */
+export function as<T>(uid: number, act: () => T, groups: readonly number[] = []): T {
+  process.setgroups?.([...groups])
   process.setegid?.(uid)
   process.seteuid?.(uid)
   try {

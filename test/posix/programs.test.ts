@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { utimesAt } from '../../lib/native/files.js'
@@ -271,6 +272,83 @@ void t.test('programs', async (t) => {
     t.end()
   })
 
+  await t.test('sqlite, the writer killed', async (t) => {
+    if (needs(t, 'sqlite3')) {
+      const at = folder('killed')
+      for (const journal of ['delete', 'wal']) {
+        const file = `${journal}.db`
+        sh(t, at, `sqlite3 ${file} "PRAGMA journal_mode = ${journal}; CREATE TABLE t (i, x);"`)
+        const insert =
+          'BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) ' +
+          'INSERT INTO t SELECT i, hex(randomblob(60)) FROM n; COMMIT;'
+        const writer = spawn('sqlite3', ['-bail', file], {
+          cwd: at,
+          stdio: ['pipe', 'ignore', 'inherit'],
+        })
+        t.teardown(() => writer.kill('SIGKILL'))
+        writer.stdin.on('error', () => undefined) // it is killed while it is written to
+        writer.stdin.write(`${insert}\n`.repeat(2000))
+        await sleep(700)
+        writer.kill('SIGKILL')
+        await once(writer, 'exit')
+        if (journal === 'wal') remount()
+        const ask = `sqlite3 ${file} "PRAGMA integrity_check; SELECT count(*) % 500, count(*) > 0 FROM t;"`
+        t.equal(sh(t, at, ask), 'ok\n0|1\n', `${journal}: no transaction in part`)
+      }
+    }
+  })
+
+  await t.test('compiling side by side', (t) => {
+    if (needs(t, 'gcc', 'make')) {
+      const at = folder('make')
+      const parts = Array.from({ length: 8 }, (_, i) => `m${String(i)}`)
+      for (const name of parts)
+        writeFileSync(
+          join(at, `${name}.c`),
+          `#include "all.h"\nint ${name}(void) { return ALL; }\n`,
+        )
+      writeFileSync(join(at, 'all.h'), '#define ALL 3\n')
+      const sum = parts.map((name) => `${name}()`).join(' + ')
+      const declared = parts.map((name) => `int ${name}(void);`).join(' ')
+      writeFileSync(join(at, 'main.c'), `${declared}\nint main(void) { return ${sum}; }\n`)
+      const objects = ['main', ...parts].map((name) => `${name}.o`).join(' ')
+      writeFileSync(
+        join(at, 'Makefile'),
+        `prog: ${objects}\n\tgcc -o $@ ${objects}\n${objects}: all.h\n%.o: %.c\n\tgcc -c -o $@ $<\n`,
+      )
+      sh(t, at, 'make -s -j2')
+      t.equal(sh(t, at, './prog || echo $?'), '24\n')
+      t.match(sh(t, at, 'make'), 'up to date')
+      remount()
+      t.match(sh(t, at, 'make'), 'up to date', 'after the next mount')
+    }
+    t.end()
+  })
+
+  await t.test(
+    'nothing seems changed: at once, after the seal timer, after the next mount',
+    async (t) => {
+      if (needs(t, 'git', 'rsync')) {
+        const at = folder('unchanged')
+        const source = join(home, 'linked')
+        sh(t, home, `cp -a ${REAL_TREE} linked && cp -al linked/build linked/again`)
+        const git = 'git -c user.name=A -c user.email=a@example.org'
+        sh(t, at, `rsync -aHAX ${source}/ copy/ && git init -q repo && cp -a copy/. repo/`)
+        sh(t, join(at, 'repo'), `git add -A && ${git} commit -qm first`)
+        const quiet = (when: string): void => {
+          t.equal(sh(t, at, `rsync -aHAXi --delete ${source}/ copy/`), '', `rsync ${when}`)
+          t.equal(sh(t, join(at, 'repo'), 'git diff-files --name-only'), '', `git ${when}`)
+          t.equal(sh(t, at, 'tar -C copy -cf ../unchanged.tar . 2>&1'), '', `tar ${when}`)
+        }
+        quiet('at once')
+        await sleep(6000)
+        quiet('after the seal timer')
+        remount()
+        quiet('after the next mount')
+      }
+    },
+  )
+
   await t.test('fio', (t) => {
     if (needs(t, 'fio')) {
       const at = folder('fio')
@@ -278,6 +356,7 @@ void t.test('programs', async (t) => {
         ['psync', '--rw=randrw --bsrange=512-70k --fsync=64'],
         ['psync', '--rw=randwrite --bs=4k --do_verify=1 --unlink=1'],
         ['mmap', '--rw=randwrite --bs=4k --do_verify=1'],
+        ['psync', '--rw=randrw --bs=4k --direct=1'],
       ] as const) {
         sh(
           t,
@@ -310,12 +389,12 @@ void t.test('programs', async (t) => {
     t.end()
   })
 
-  await t.test('four programs at once for ten seconds', async (t) => {
+  await t.test('four programs at once for thirty seconds', async (t) => {
     const at = folder('busy')
     const running = [1, 2, 3, 4].map(async (seed) => {
       const own = join(at, String(seed))
       mkdirSync(own)
-      const child = spawn(process.execPath, [BUSY, own, String(seed), '10000'], {
+      const child = spawn(process.execPath, [BUSY, own, String(seed), '30000'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       t.teardown(() => child.kill('SIGKILL'))

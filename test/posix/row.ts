@@ -7,6 +7,8 @@ export interface RowOptions {
   /** what the drive does instead: an allowed difference */
   onDrive?: unknown
   need?: Need
+  /** system call, flags and errno or 'ok', of a line of the table */
+  call?: readonly [call: string, flags: string, outcome: string]
 }
 
 export type Row = readonly [

@@ -26,10 +26,19 @@ import { rows as owners } from './rows/owners.js'
 import { rows as permission } from './rows/permission.js'
 import { rows as replacing } from './rows/replacing.js'
 import { rows as renaming } from './rows/renaming.js'
+import { rows as rights } from './rows/rights.js'
 import { rows as sizes } from './rows/sizes.js'
 import { rows as settingTimes } from './rows/setting-times.js'
+import { rows as touching } from './rows/touching.js'
 import { rows as unlinking } from './rows/unlinking.js'
 import type { Row } from './row.js'
+import { rows as attributesTable } from './table/attributes.js'
+import { rows as bytesTable } from './table/bytes.js'
+import { rows as locksTable } from './table/maps-and-locks.js'
+import { rows as namesTable } from './table/names.js'
+import { rows as openingTable } from './table/opening.js'
+import { rows as pathsTable } from './table/paths.js'
+import { rows as readOnlyTable } from './table/read-only.js'
 
 export const behaviours: Record<string, readonly Row[]> = {
   opening,
@@ -49,9 +58,18 @@ export const behaviours: Record<string, readonly Row[]> = {
   modes,
   owners,
   permission,
+  rights,
   attributes,
   'setting times': settingTimes,
   'moving times': movingTimes,
+  touching,
+  'table, opening': openingTable,
+  'table, bytes': bytesTable,
+  'table, names': namesTable,
+  'table, attributes': attributesTable,
+  'table, maps and locks': locksTable,
+  'table, paths': pathsTable,
+  'table, read-only': readOnlyTable,
 }
 
 export type Place = 'disk' | 'drive'

@@ -62,6 +62,7 @@ const HANDLERS = new Map<number, Handler>([
   [OPCODE.FALLOCATE, files.fallocate],
   [OPCODE.LSEEK, files.lseek],
   [OPCODE.COPY_FILE_RANGE, files.copyFileRange],
+  [OPCODE.TMPFILE, names.tmpfile],
 ])
 
 const table: (Handler | undefined)[] = Array.from({ length: 64 }, (_, opcode) =>

@@ -1,7 +1,7 @@
 // Requests on open files.
 
 import { CofferError } from '../../errors.js'
-import type { Handler } from './exchange.js'
+import type { Exchange, Handler } from './exchange.js'
 import {
   COPY_FILE_RANGE_IN,
   FALLOCATE_IN,
@@ -10,6 +10,7 @@ import {
   FUSE_FSYNC_FDATASYNC,
   FUSE_OPEN_KILL_SUIDGID,
   FUSE_WRITE_KILL_SUIDGID,
+  IN_HEADER,
   LSEEK_IN,
   MAX_IO,
   OPEN_IN,
@@ -53,12 +54,22 @@ function exact(end: number): void {
   if (!Number.isSafeInteger(end)) throw new CofferError('EFBIG', 'a file cannot be that large')
 }
 
-export const fallocate: Handler = ({ fs, request }) => {
+/**
+ * Set-uid bits go when anybody but root changes content. Of writes and cuts the kernel says so; here
+ * it leaves it to us (FUSE_HANDLE_KILLPRIV_V2), and does not tell who may keep them (CAP_FSETID).
+ */
+function killPrivileges({ fs, request, attributes }: Exchange, nodeid: number): void {
+  if (request.u32(IN_HEADER.uid) !== 0) fs.setattr(nodeid, { killPriv: true }, attributes)
+}
+
+export const fallocate: Handler = (exchange) => {
+  const { fs, request } = exchange
   const offset = request.u64(FALLOCATE_IN.offset)
   const length = request.u64(FALLOCATE_IN.length)
   const mode = request.u32(FALLOCATE_IN.mode)
   // a hole may reach as far beyond the end as it likes
   if ((mode & FALLOC_FL_PUNCH_HOLE) === 0) exact(offset + length)
+  killPrivileges(exchange, request.nodeid)
   fs.fallocate(request.u64(FALLOCATE_IN.fh), mode, offset, length)
   return 0
 }
@@ -69,13 +80,15 @@ export const lseek: Handler = ({ fs, request, reply }) => {
 }
 
 /** Both files are of this mount: the kernel sees to that, and to ranges that overlap. */
-export const copyFileRange: Handler = ({ fs, request, reply }) => {
+export const copyFileRange: Handler = (exchange) => {
+  const { fs, request, reply } = exchange
   const offset = request.u64(COPY_FILE_RANGE_IN.off_in)
   const toOffset = request.u64(COPY_FILE_RANGE_IN.off_out)
   const length = request.u64(COPY_FILE_RANGE_IN.len)
   exact(toOffset + Math.min(length, MAX_IO))
   const from = request.u64(COPY_FILE_RANGE_IN.fh_in)
   const to = request.u64(COPY_FILE_RANGE_IN.fh_out)
+  killPrivileges(exchange, request.u64(COPY_FILE_RANGE_IN.nodeid_out))
   return reply.written(fs.copyFileRange(from, offset, to, toOffset, length))
 }
 

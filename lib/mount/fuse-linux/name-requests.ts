@@ -55,6 +55,14 @@ export const create: Handler = (exchange) => {
   return reply.created(entry, fs.create(request.nodeid, name, mode, flags, caller, entry))
 }
 
+/** The name in the request is the kernel's own, for its tables. */
+export const tmpfile: Handler = (exchange) => {
+  const { fs, request, reply, entry } = exchange
+  const caller = callerOf(exchange, request.u32(CREATE_IN.umask))
+  const mode = request.u32(CREATE_IN.mode) & 0o7777
+  return reply.created(entry, fs.tmpfile(request.nodeid, mode, caller, entry))
+}
+
 export const link: Handler = ({ fs, request, reply, entry }) => {
   fs.link(request.u64(LINK_IN.oldnodeid), request.nodeid, request.name(LINK_IN.name), entry)
   return reply.entry(entry)

@@ -236,8 +236,6 @@ export const rows: readonly Row[] = [
         f.open('x', 'w')
       }),
     BOTH,
-    // the name reaches the vault with the first seal
-    { onDrive: [] },
   ],
   [
     'at the latest when it is closed',
@@ -282,7 +280,6 @@ export const rows: readonly Row[] = [
       })
     },
     BOTH,
-    { onDrive: [] },
   ],
   [
     'rmdir moves it',
@@ -367,6 +364,5 @@ export const rows: readonly Row[] = [
       return f.times('d').mtime === 3n * SECOND + 4n
     },
     true,
-    { onDrive: false },
   ],
 ]
