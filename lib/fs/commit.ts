@@ -57,13 +57,15 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
     // it has a seal already where an earlier attempt did not come to name it
     tree.ctx.journal?.flush()
     writeSidecar(tree, dirfd, encoded)
+    // unlike a file it is what its name leads to, as soon as that is on the disk
+    if (inode.extension === '.cfl') backing.datasync(body.fd)
     try {
       backing.nameUnnamed(body.fd, dirfd, encoded.base + inode.extension)
-      if (inode.extension === '.cff') directoryChanged(tree.ctx, dirfd, { sec, nsec })
       directory.pending.delete(inode.name)
       inode.base = encoded.base
       inode.dirId = directory.first.dirId
       inode.pending = false
+      if (inode.extension === '.cff') directoryChanged(tree.ctx, dirfd, { sec, nsec })
       return
     } catch (error) {
       if (!(error instanceof CofferError) || error.code !== 'EEXIST') {

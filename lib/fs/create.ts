@@ -256,6 +256,7 @@ export function mknod(
     own(tree, fd, owner)
     backing.chmodFd(fd, backingMode(bits & 0o7777, false))
     writeSidecar(tree, dirfd, encoded)
+    backing.datasync(fd)
     backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfs`)
     backing.statFd(fd, stat)
     return born(tree, tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat))

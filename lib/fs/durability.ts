@@ -1,30 +1,24 @@
 // What a sync must reach besides the content, and what a change of names must not endanger. The names
-// of an object are good for nothing without the metas of the directories above, a long name's sidecar
-// and a ticket; and a backing rename may reach the disk before the small files that give the right to
-// the new name, unless they are synced first.
+// of an object are good for nothing without the metas of the directories above and a ticket; and a
+// backing rename may reach the disk before the small files that give the right to the new name, unless
+// they are synced first.
 
-import { emptyStat } from '../store/backing.js'
 import { YOUNG_MS } from './file-body.js'
 import type { Inode } from './inode.js'
 import { syncSmall } from './small-files.js'
 import type { Tree } from './tree.js'
 
-const stat = emptyStat()
-
 /** Would a stop of the machine find the object on the disk? Then no change may endanger it. */
 export function isPrecious(tree: Tree, inode: Inode): boolean {
-  const age = tree.ctx.clock() - inode.bornAt
-  return inode.synced || inode.bornAt === 0 || age < 0 || age >= YOUNG_MS
+  const { synced, bornAt, parent } = inode
+  const age = tree.ctx.clock() - bornAt
+  if (synced || bornAt === 0 || age < 0 || age >= YOUNG_MS) return true
+  return parent !== null && parent.entriesSyncedAt >= bornAt
 }
 
 /** An object's name, and the directories that lead to it, onto the disk. Its content is there. */
 export function syncInode(tree: Tree, inode: Inode): void {
-  for (const { parent, base } of tree.names(inode)) {
-    const dirfd = tree.descriptor(parent)
-    if (base.startsWith('l') && tree.ctx.backing.stat(dirfd, `${base}.cfn`, stat))
-      syncSmall(tree, dirfd, `${base}.cfn`)
-    syncDirectory(tree, parent)
-  }
+  for (const { parent } of tree.names(inode)) syncDirectory(tree, parent)
   inode.synced = true
   inode.bornAt = 0
   if (inode.body !== null) inode.body.bornAt = 0
@@ -33,6 +27,7 @@ export function syncInode(tree: Tree, inode: Inode): void {
 /** The entries of a directory, and what leads to it. */
 export function syncDirectory(tree: Tree, inode: Inode): void {
   tree.ctx.backing.sync(tree.descriptor(inode))
+  inode.entriesSyncedAt = tree.ctx.clock()
   makeReachable(tree, inode)
 }
 

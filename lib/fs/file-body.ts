@@ -228,8 +228,10 @@ export class FileBody implements JournaledBlob {
       this.#sealed(mode)
       return
     }
-    const settled = durable || content.unsettled > UNSETTLED_BYTES_MAX
-    if (settled && content.unsettled + records.straight.bytes.length > 0) backing.datasync(this.fd)
+    const wanted = durable || content.unsettled > UNSETTLED_BYTES_MAX
+    // all of the blob, also what another body has stored before this one was opened
+    const settled = wanted && content.unsettled + records.straight.bytes.length > 0
+    if (settled) backing.datasync(this.fd)
     const journal = this.#journal
     const mark = records.mark()
     const { erased } = content

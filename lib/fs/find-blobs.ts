@@ -30,7 +30,7 @@ export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
   const missing = new Map<number, Chain>()
   for (const chain of chains) {
     const path = chain.entries.at(-1)?.path ?? ''
-    const fd = openPath(tree, path.split('/').slice(1))
+    const fd = openPath(tree, path)
     if (fd >= 0) {
       if (isOf(tree, fd, chain)) {
         found.push({ chain, fd, path })
@@ -53,8 +53,9 @@ function isOf({ ctx }: Tree, fd: number, { entries }: Chain): boolean {
   return got === ID_SIZE && entries.some(({ objectId }) => id.equals(objectId))
 }
 
-/** Opens the file at the end of a path of backing names, never through a link; -1 where it is not. */
-function openPath(tree: Tree, names: readonly string[]): number {
+/** Opens the file at a path below the vault folder, never through a link; -1 where it is not. */
+export function openPath(tree: Tree, path: string): number {
+  const names = path.split('/').slice(1)
   const { backing } = tree.ctx
   let dirfd = tree.folder.rootFd
   try {

@@ -51,6 +51,8 @@ export interface Inode {
   bornAt: number
   /** content and names are on the disk, or in the journal, as far as they have been stored */
   synced: boolean
+  /** of a directory: wall clock of the last sync of its entries */
+  entriesSyncedAt: number
   /** mode and device number in the seal, as read when the backing inode had this ctime */
   sealed: { ctimeSec: number; ctimeNsec: number; mode: number; rdev: number } | null
   /** what the blob looked like when the kernel's pages were last true */
@@ -84,6 +86,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     closedAt: 0,
     bornAt: 0,
     synced: false,
+    entriesSyncedAt: 0,
     sealed: null,
     cached: null,
   }

@@ -312,7 +312,13 @@ export class Journal {
   }
 
   close(): void {
+    const done = this.#live.size === 0 && this.#stuck === 0 && this.#queue.length === 0
     for (const [ino, live] of this.#live) this.#retire(ino, live)
+    try {
+      if (done) this.#file.end()
+    } catch {
+      // then the next mount goes through it, and finds nothing to do
+    }
     this.#file.close()
   }
 }

@@ -33,7 +33,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
   withObject(tree, inode, (object, above) => {
     let taken = above
     for (const known of tree.liveNames(inode)) taken = secure(tree, known, object, taken, durable)
-    writeSidecar(tree, tree.descriptor(parent), encoded, durable)
+    writeSidecar(tree, tree.descriptor(parent), encoded)
     ticket = writeTicket(tree, at, object, taken + 1, 'link', durable)
     return taken + 1
   })

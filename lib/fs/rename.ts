@@ -156,7 +156,7 @@ function moveBlob(tree: Tree, inode: Inode, target: Target): void {
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   const from = tree.descriptor(parent)
   const to = tree.descriptor(target.parent)
-  writeSidecar(tree, to, target.encoded, isPrecious(tree, inode))
+  writeSidecar(tree, to, target.encoded)
   tree.ctx.backing.rename(from, backingName(inode), to, target.encoded.base + inode.extension)
   if (inode.base.startsWith('l') && !tree.baseInUse(from, inode.base))
     removeCompanions(tree, parent, inode.base)

@@ -7,12 +7,14 @@
 
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
-import { ChunkCipher } from '../format/chunk.js'
+import { ChunkCipher, isZero } from '../format/chunk.js'
 import {
   HEADER_SIZE,
   KIND_DIRECTORY,
+  KIND_FILE,
   NONCE_SIZE,
   RECORD_OVERHEAD,
+  SLOT_SIZE,
   TAG_SIZE,
   slotOffset,
 } from '../format/constants.js'
@@ -21,7 +23,7 @@ import { currentSeal } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
 import type { JournalFile } from '../store/journal-file.js'
 import type { Context } from './context.js'
-import { findBlobs } from './find-blobs.js'
+import { findBlobs, openPath } from './find-blobs.js'
 import { currentNonce } from './journal.js'
 import { readChains, type Chain } from './journal-chains.js'
 import { SealedObject } from './sealed-object.js'
@@ -34,23 +36,30 @@ type Version =
   | { at: number; length: number; pair: null }
   | { at: -1; length: number; pair: Uint8Array; settled: boolean }
 
-/** Finishes what was interrupted. The number of blobs whose entries could not be used. */
-export function replay(tree: Tree, file: JournalFile): number {
+/** Blobs whose entries could not be used. */
+export interface Unused {
+  replaced: number
+  removed: number
+}
+
+/** Finishes what was interrupted. */
+export function replay(tree: Tree, file: JournalFile): Unused {
   const { backing, log } = tree.ctx
   const chains = readChains(file)
-  if (chains.length === 0) return 0
-  let unused = 0
+  const unused: Unused = { replaced: 0, removed: 0 }
+  if (chains.length === 0) return unused
   let finished = 0
   const blobs = findBlobs(tree, chains)
   try {
     for (const { chain, fd, path } of blobs) {
-      const outcome = fd < 0 ? 'elsewhere' : finish(tree.ctx, file, chain, fd, path)
-      if (outcome === 'elsewhere') {
-        unused++
-        const message =
-          'the blob of an interrupted change was replaced or removed in the vault folder'
-        log({ level: 'warn', event: 'replay', message, blob: path })
-      } else if (outcome === 'finished') finished++
+      const outcome = fd < 0 ? gone(tree, chain) : finish(tree.ctx, file, chain, fd, path)
+      if (outcome === 'finished') finished++
+      if (outcome !== 'replaced' && outcome !== 'removed') continue
+      unused[outcome]++
+      // a removal of our own may have come to the disk without the entry that says so
+      const level = outcome === 'replaced' ? 'warn' : 'info'
+      const message = `the blob of an interrupted change was ${outcome} in the vault folder`
+      log({ level, event: 'replay', message, blob: path })
     }
   } finally {
     for (const { fd } of blobs) if (fd >= 0) backing.close(fd)
@@ -62,29 +71,50 @@ export function replay(tree: Tree, file: JournalFile): number {
   return unused
 }
 
+type Outcome = 'finished' | 'obsolete' | 'replaced' | 'removed'
+
+/** Of a blob that is not found: what took its name? */
+function gone(tree: Tree, { entries }: Chain): Outcome {
+  const { ctx } = tree
+  const { path, kind } = entries.at(-1) ?? { path: '', kind: KIND_FILE }
+  const fd = openPath(tree, path)
+  if (fd < 0) return 'removed'
+  try {
+    const object = SealedObject.read(ctx, fd, kind)
+    object.wipe()
+    // another file was renamed there, here
+    return object.seal !== null && same(object.seal.writer, ctx.deviceId) ? 'obsolete' : 'replaced'
+  } catch (error) {
+    if (error instanceof CofferError) return 'replaced'
+    throw error
+  } finally {
+    ctx.backing.close(fd)
+  }
+}
+
 function finish(
   ctx: Context,
   file: JournalFile,
   { entries }: Chain,
   fd: number,
   path: string,
-): 'finished' | 'obsolete' | 'elsewhere' {
+): Outcome {
   const { backing, deviceId } = ctx
   const first = entries[0]
   const last = entries.findLast(({ type }) => type === ENTRY_COMMIT)
   if (first === undefined) return 'obsolete'
   const object = readObject(ctx, fd, first)
-  if (object === null) return 'elsewhere'
+  if (object === null) return 'replaced'
   try {
     const nonce = currentNonce(object)
     const known = entries.some(
       ({ type, from, seal }) =>
         same(from, nonce) || (type === ENTRY_COMMIT && same(seal.subarray(0, NONCE_SIZE), nonce)),
     )
-    if (!known) {
+    if (!known && !isTorn(object)) {
       const mine = object.seal !== null && same(object.seal.writer, deviceId)
       const seq = last === undefined ? 0 : sealOf(object, last).sealSeq
-      return mine && (object.seal?.sealSeq ?? 0) > seq ? 'obsolete' : 'elsewhere'
+      return mine && (object.seal?.sealSeq ?? 0) > seq ? 'obsolete' : 'replaced'
     }
     if (last === undefined) {
       trim(ctx, fd, object)
@@ -93,6 +123,26 @@ function finish(
     return 'finished'
   } finally {
     object.wipe()
+  }
+}
+
+/**
+ * A sector holds the end of one slot and all of the other, so that a header which reached the disk in
+ * part may show an earlier seal than any entry knows, and a slot that is neither. What anybody else
+ * has written shows two seals, or a slot that was never used.
+ */
+function isTorn({ seal, header, kind, keys }: SealedObject): boolean {
+  if (seal === null) return false
+  const other = Uint8Array.from(header)
+  const at = slotOffset((seal.sealSeq % 2) as 0 | 1)
+  other.fill(0, at, at + SLOT_SIZE)
+  const unused = slotOffset(((seal.sealSeq + 1) % 2) as 0 | 1)
+  if (isZero(other, unused, SLOT_SIZE)) return false
+  try {
+    currentSeal(other, kind, keys.seal)
+    return false
+  } catch {
+    return true
   }
 }
 

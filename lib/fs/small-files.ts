@@ -62,15 +62,21 @@ export function syncSmall(tree: Tree, dirfd: number, name: string): void {
   }
 }
 
-/** A long name's sidecar is written first; `durable`: on the disk, too. */
-export function writeSidecar(
-  tree: Tree,
-  dirfd: number,
-  { base, sidecar }: EncodedName,
-  durable = false,
-): void {
+/** A long name's sidecar is written first, and on the disk before the name can be. */
+export function writeSidecar(tree: Tree, dirfd: number, { base, sidecar }: EncodedName): void {
   if (sidecar === null) return
   const file = `${base}.cfn`
-  if (!tree.ctx.backing.stat(dirfd, file, stat)) writeSmall(tree, dirfd, file, sidecar, durable)
-  else if (durable) syncSmall(tree, dirfd, file)
+  if (!hasContent(tree, dirfd, file, sidecar)) replaceSmall(tree, dirfd, file, sidecar, true)
+}
+
+function hasContent(tree: Tree, dirfd: number, name: string, content: Uint8Array): boolean {
+  const { backing } = tree.ctx
+  if (!backing.stat(dirfd, name, stat) || stat.size !== content.length) return false
+  const fd = backing.openRead(dirfd, name)
+  try {
+    const there = Buffer.alloc(content.length)
+    return backing.read(fd, there, 0, there.length, 0) === there.length && there.equals(content)
+  } finally {
+    backing.close(fd)
+  }
 }

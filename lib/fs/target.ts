@@ -66,7 +66,7 @@ export function grantTicket(
   const durable = isPrecious(tree, inode)
   withObject(tree, inode, (object, above) => {
     const sealSeq = Math.max(above, target.floor) + 1
-    writeSidecar(tree, tree.descriptor(target.parent), target.encoded, durable)
+    writeSidecar(tree, tree.descriptor(target.parent), target.encoded)
     file = writeTicket(tree, nameAt(target), object, sealSeq, kind, durable)
     return sealSeq
   })

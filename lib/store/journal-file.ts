@@ -14,7 +14,9 @@ export class JournalFile {
   readonly #backing: Backing
   readonly #dirfd: number
   readonly #fd: number
-  /** bytes of the file that have blocks */
+  /** the last drive did not come to its end */
+  readonly inUse: boolean
+  /** bytes of the file that have blocks for certain */
   #taken = 0
 
   /** `folder`: absolute path of a folder that only the user may enter. */
@@ -24,7 +26,7 @@ export class JournalFile {
     try {
       this.#fd = this.#open()
       backing.statFd(this.#fd, stat)
-      this.#taken = Math.min(stat.size, stat.blocks * 512)
+      this.inUse = stat.size > 0
     } catch (error) {
       backing.closeDirectory(this.#dirfd)
       throw error
@@ -71,9 +73,20 @@ export class JournalFile {
     this.#taken = more
   }
 
+  /** From now on a drive is at work, even if no entry is written. */
+  begin(): void {
+    this.empty()
+    this.sync()
+  }
+
+  /** The drive has come to its end; nothing is left to be done. */
+  end(): void {
+    this.#backing.truncate(this.#fd, 0)
+    this.#taken = 0
+  }
+
   /** Nothing in it counts any more; it keeps a little room. */
   empty(): void {
-    if (this.#taken === 0) return
     this.#backing.write(this.#fd, Buffer.alloc(64), 0, 64, 0)
     if (this.#taken <= KEEP) return
     this.#backing.truncate(this.#fd, KEEP)
