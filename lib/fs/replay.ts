@@ -71,7 +71,8 @@ export function replay(tree: Tree, file: JournalFile): Unused {
   return unused
 }
 
-type Outcome = 'finished' | 'obsolete' | 'replaced' | 'removed'
+/** 'unborn': nothing of a new file had reached the disk. */
+type Outcome = 'finished' | 'obsolete' | 'unborn' | 'replaced' | 'removed'
 
 /** Of a blob that is not found: what took its name? */
 function gone(tree: Tree, { entries }: Chain): Outcome {
@@ -104,7 +105,7 @@ function finish(
   const last = entries.findLast(({ type }) => type === ENTRY_COMMIT)
   if (first === undefined) return 'obsolete'
   const object = readObject(ctx, fd, first)
-  if (object === null) return 'replaced'
+  if (object === null) return isUnborn(ctx, fd) ? 'unborn' : 'replaced'
   try {
     const nonce = currentNonce(object)
     const known = entries.some(
@@ -144,6 +145,13 @@ function isTorn({ seal, header, kind, keys }: SealedObject): boolean {
   } catch {
     return true
   }
+}
+
+/** Does the blob lack even its header? */
+function isUnborn({ backing }: Context, fd: number): boolean {
+  const header = Buffer.alloc(HEADER_SIZE)
+  const got = backing.read(fd, header, 0, HEADER_SIZE, 0)
+  return isZero(header, 0, got)
 }
 
 /** null where no object, or another one, lies there. */
