@@ -160,10 +160,12 @@ export class FileContent {
     })
   }
 
-  /** Room in the journal for a chunk that is going to wait for its seal. Throws ENOSPC. */
-  #promise(index: number): void {
-    if (this.#cache.isDirty(index) || !this.records.isStaged(index)) return
-    const bytes = this.#ctx.layout.recordSize + STAGED_OVERHEAD
+  /** Room in the journal for chunks that are going to wait for their seal. Throws ENOSPC. */
+  #promise(first: number, end = first + 1): void {
+    let bytes = 0
+    for (let index = first; index < end && this.records.isStaged(index); index++)
+      if (!this.#cache.isDirty(index)) bytes += this.#ctx.layout.recordSize + STAGED_OVERHEAD
+    if (bytes === 0) return
     this.#ctx.journal?.promise(bytes)
     this.#promised += bytes
   }
@@ -183,6 +185,7 @@ export class FileContent {
     if (end > SIZE_LIMIT) throw new CofferError('EFBIG', 'a file cannot become that large')
     this.#mayWrite()
     const { chunkSize } = this.#ctx.layout
+    this.#promise(Math.floor(offset / chunkSize), Math.ceil(end / chunkSize))
     if (end > this.size) this.#keepOldTail(Math.floor(end / chunkSize), offset, end)
     let position = offset
     while (position < end) {
@@ -196,7 +199,6 @@ export class FileContent {
         position += count * chunkSize
       } else {
         this.records.reserve(this.fd, index, within + n)
-        this.#promise(index)
         const chunk = n === chunkSize ? this.#cache.load(index, nothing) : this.#load(index)
         chunk.plain.set(from.subarray(source, source + n), within)
         this.#cache.soil(chunk)

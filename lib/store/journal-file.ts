@@ -73,10 +73,16 @@ export class JournalFile {
     this.#taken = more
   }
 
-  /** From now on a drive is at work, even if no entry is written. */
+  /** From now on a drive is at work, even if no entry is written. Throws STATE without any room. */
   begin(): void {
-    this.empty()
-    this.sync()
+    try {
+      this.empty()
+      this.reserve(KEEP)
+      this.sync()
+    } catch (error) {
+      if (!(error instanceof CofferError) || error.code !== 'ENOSPC') throw error
+      throw new CofferError('STATE', 'the disk of the state folder has no room for the journal')
+    }
   }
 
   /** The drive has come to its end; nothing is left to be done. */

@@ -57,6 +57,68 @@ function smallDisk(t: Test, home: string, kind: 'tmpfs' | 'ext4'): string {
   return disk
 }
 
+function stateFolder(t: Test): void {
+  const home = scratch(t, 'full-state')
+  const state = join(home, 'state')
+  mkdirSync(state)
+  const mounted = spawnSync('mount', [
+    '-t',
+    'tmpfs',
+    '-o',
+    'size=16m,mode=700',
+    'coffer-test',
+    state,
+  ])
+  t.equal(mounted.status, 0)
+  t.teardown(() => {
+    spawnSync('umount', [state])
+  })
+  const drive = new Drive(t, home)
+  const at = (name: string) => join(drive.mountpoint, name)
+  drive.mount()
+  const old = noise(7 * MiB, 1)
+  const changed = noise(7 * MiB, 2)
+  writeFileSync(at('f'), old)
+  const fillers = fill(join(state, 'filler'))
+  t.match(fillers.error, 'ENOSPC')
+
+  const fd = openSync(at('f'), 'r+')
+  let written = 0
+  const error = errorOf(() => {
+    for (; written < changed.length; written += 65536)
+      writeSync(fd, changed, written, 65536, written)
+  })
+  t.equal(error, 'ENOSPC', 'a change in place that the journal has no room for')
+  t.ok(written > 0, 'some of it had room')
+  closeSync(fd)
+  const now = readFileSync(at('f'))
+  t.ok(now.subarray(0, written).equals(changed.subarray(0, written)), 'what was taken is there')
+  t.ok(now.subarray(written).equals(old.subarray(written)), 'and the rest is the old content')
+
+  writeFileSync(at('new'), changed)
+  t.ok(readFileSync(at('new')).equals(changed), 'a new file needs no journal')
+  unlinkSync(at('new'))
+  rmSync(join(state, 'filler'))
+  const again = openSync(at('f'), 'r+')
+  writeSync(again, changed, 0, changed.length, 0)
+  closeSync(again)
+  t.ok(readFileSync(at('f')).equals(changed), 'it goes on when there is room again')
+  drive.unmount()
+
+  fill(join(state, 'filler'))
+  const { status, stderr } = drive.run(
+    'mount',
+    drive.vault,
+    drive.mountpoint,
+    '--passfile',
+    join(home, 'password'),
+    '--self-test',
+    'off',
+  )
+  t.equal(status, 28)
+  t.match(stderr, 'no room for the journal')
+}
+
 const block = (i: number): Buffer => noise(MiB, i + 100)
 
 /** Writes blocks until an error; how many were taken, and the error. */
@@ -231,3 +293,8 @@ function run(t: Test, kind: 'tmpfs' | 'ext4'): void {
   t.ok(readFileSync(at('last')).equals(noise(3 * MiB, 4)))
   drive.unmount()
 }
+
+void t.test('the state folder', (t) => {
+  if (needs(t, 'root', 'fuse')) stateFolder(t)
+  t.end()
+})
