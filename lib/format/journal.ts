@@ -28,11 +28,15 @@ const SESSION_SIZE = 16
 /** Size of the part of an entry that tells how long it is. */
 export const ENTRY_HEAD = 12
 
-/** COMMIT: a new state. LONGER: the blob may be longer than its seal says. GONE: forget the object. */
+/**
+ * COMMIT: a new state. LONGER: the blob may be longer than its seal says. GONE: forget the object.
+ * BORN: a new blob has got its name, and may not be on the disk; its one record is the blob's header.
+ */
 export const ENTRY_COMMIT = 1
 export const ENTRY_LONGER = 2
 export const ENTRY_GONE = 3
-export type EntryType = 1 | 2 | 3
+export const ENTRY_BORN = 4
+export type EntryType = 1 | 2 | 3 | 4
 
 /** Every chunk that went straight to the blob so far had reached the disk. */
 const FLAG_SETTLED = 1

@@ -65,6 +65,7 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
       inode.base = encoded.base
       inode.dirId = directory.first.dirId
       inode.pending = false
+      tree.ctx.journal?.born(body)
       if (inode.extension === '.cff') directoryChanged(tree.ctx, dirfd, { sec, nsec })
       return
     } catch (error) {

@@ -12,63 +12,82 @@ import {
   type Kind,
 } from '../format/constants.js'
 import { emptyStat } from '../store/backing.js'
+import { isZero } from '../format/chunk.js'
+import { ENTRY_BORN } from '../format/journal.js'
 import type { Chain } from './journal-chains.js'
 import type { Tree } from './tree.js'
 
 const stat = emptyStat()
 
-export interface FoundBlob {
-  chain: Chain
-  /** open for writing, the caller's to close; -1 where there is no such blob */
-  fd: number
-  /** below the vault folder */
-  path: string
-}
+/** Works on a blob: open for writing, or -1 where it is not found; `path` is below the vault folder. */
+export type OnBlob = (chain: Chain, fd: number, path: string) => void
 
-export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
-  const found: FoundBlob[] = []
+/** Nothing was done to the new blob since it got its name. */
+export const isOnlyBorn = ({ entries }: Chain): boolean =>
+  entries.every(({ type }) => type === ENTRY_BORN)
+
+export function findBlobs(tree: Tree, chains: readonly Chain[], use: OnBlob): void {
   const missing = new Map<number, Chain>()
   for (const chain of chains) {
-    const path = chain.entries.at(-1)?.path ?? ''
+    const path = pathOf(chain)
     const fd = openPath(tree, path)
-    if (fd >= 0) {
-      if (isOf(tree, fd, chain)) {
-        found.push({ chain, fd, path })
-        continue
-      }
-      tree.ctx.backing.close(fd)
+    if (fd >= 0 && isOf(tree, fd, chain)) lend(tree, chain, fd, path, use)
+    else {
+      if (fd >= 0) tree.ctx.backing.close(fd)
+      // it is where it was, or it never reached the disk
+      if (!isOnlyBorn(chain)) missing.set(chain.ino, chain)
     }
-    missing.set(chain.ino, chain)
   }
-  if (missing.size > 0) search(tree, tree.folder.rootFd, 'data', missing, found)
-  for (const chain of missing.values())
-    found.push({ chain, fd: -1, path: chain.entries.at(-1)?.path ?? '' })
-  return found
+  if (missing.size > 0) search(tree, tree.folder.rootFd, 'data', missing, use)
+  for (const chain of missing.values()) use(chain, -1, pathOf(chain))
 }
 
-/** Does the blob name that object? It may be another inode, in a folder that was copied. */
-function isOf({ ctx }: Tree, fd: number, { entries }: Chain): boolean {
+const pathOf = ({ entries }: Chain): string => entries.at(-1)?.path ?? ''
+
+function lend(tree: Tree, chain: Chain, fd: number, path: string, use: OnBlob): void {
+  try {
+    use(chain, fd, path)
+  } finally {
+    tree.ctx.backing.close(fd)
+  }
+}
+
+/**
+ * Does the blob name that object? It may be another inode, in a folder that was copied. One without a
+ * header is known by its inode.
+ */
+function isOf({ ctx }: Tree, fd: number, { ino, entries }: Chain): boolean {
   const id = Buffer.alloc(ID_SIZE)
   const got = ctx.backing.read(fd, id, 0, ID_SIZE, OBJECT_ID_OFFSET)
-  return got === ID_SIZE && entries.some(({ objectId }) => id.equals(objectId))
+  if (entries.some(({ objectId }) => got === ID_SIZE && id.equals(objectId))) return true
+  ctx.backing.statFd(fd, stat)
+  return stat.ino === ino && isZero(id, 0, got)
 }
 
 /** Opens the file at a path below the vault folder, never through a link; -1 where it is not. */
 export function openPath(tree: Tree, path: string): number {
-  const names = path.split('/').slice(1)
+  try {
+    return withDirectory(tree, path, (dirfd, name) => tree.ctx.backing.openWrite(dirfd, name))
+  } catch (error) {
+    if (error instanceof CofferError) return -1
+    throw error
+  }
+}
+
+/** Lends the directory that a path of backing names leads to, and the last name. */
+function withDirectory<T>(tree: Tree, path: string, use: (dirfd: number, name: string) => T): T {
   const { backing } = tree.ctx
+  const names = path.split('/').slice(1)
+  const last = names.pop()
+  if (last === undefined) throw new CofferError('ENOENT', 'no path')
   let dirfd = tree.folder.rootFd
   try {
-    for (const name of names.slice(0, -1)) {
+    for (const name of names) {
       const next = backing.openDirectory(dirfd, name)
       if (dirfd !== tree.folder.rootFd) backing.closeDirectory(dirfd)
       dirfd = next
     }
-    const file = names.at(-1)
-    return file === undefined ? -1 : backing.openWrite(dirfd, file)
-  } catch (error) {
-    if (error instanceof CofferError) return -1
-    throw error
+    return use(dirfd, last)
   } finally {
     if (dirfd !== tree.folder.rootFd) backing.closeDirectory(dirfd)
   }
@@ -79,7 +98,7 @@ function search(
   dirfd: number,
   path: string,
   missing: Map<number, Chain>,
-  found: FoundBlob[],
+  use: OnBlob,
 ): void {
   const { backing } = tree.ctx
   for (const name of backing.list(dirfd)) {
@@ -88,13 +107,13 @@ function search(
     const chain = missing.get(stat.ino)
     if (chain !== undefined && extensionFits(name, chain.entries[0]?.kind)) {
       missing.delete(stat.ino)
-      found.push({ chain, fd: backing.openWrite(dirfd, name), path: `${path}/${name}` })
+      lend(tree, chain, backing.openWrite(dirfd, name), `${path}/${name}`, use)
     }
     if (!name.endsWith('.cfd')) continue
     let below = -1
     try {
       below = backing.openDirectory(dirfd, name)
-      search(tree, below, `${path}/${name}`, missing, found)
+      search(tree, below, `${path}/${name}`, missing, use)
     } catch (error) {
       // what cannot be entered has no blob that could be finished
       if (!(error instanceof CofferError)) throw error

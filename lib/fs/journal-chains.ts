@@ -3,6 +3,7 @@
 
 import { Buffer } from 'node:buffer'
 import {
+  ENTRY_BORN,
   ENTRY_GONE,
   ENTRY_HEAD,
   entrySize,
@@ -26,7 +27,8 @@ export function readChains(file: JournalFile): Chain[] {
     const { type, ino } = entry
     const chain = chains.get(ino)
     if (type === ENTRY_GONE) chains.delete(ino)
-    else if (chain === undefined) chains.set(ino, { ino, entries: [entry] })
+    // an inode number may be that of a later blob
+    else if (chain === undefined || type === ENTRY_BORN) chains.set(ino, { ino, entries: [entry] })
     else chain.entries.push(entry)
   }
   return [...chains.values()]

@@ -8,8 +8,17 @@
 
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
-import { ID_SIZE, KIND_FILE, NONCE_SIZE, slotOffset, type Kind } from '../format/constants.js'
 import {
+  HEADER_SIZE,
+  ID_SIZE,
+  KIND_FILE,
+  NONCE_SIZE,
+  RECORD_OVERHEAD,
+  slotOffset,
+  type Kind,
+} from '../format/constants.js'
+import {
+  ENTRY_BORN,
   ENTRY_COMMIT,
   ENTRY_GONE,
   ENTRY_LONGER,
@@ -31,6 +40,8 @@ const BUFFER_MAX = 8 * 1024 * 1024
 const JOURNAL_MAX = 128 * 1024 * 1024
 /** Kept free for what an entry needs besides records. */
 const SLACK = 512 * 1024
+/** New names are on the disk after a few seconds; so are the entries that tell of them. */
+const BORN_MS = 4000
 /** Kernels write by themselves within half a minute; then a sync finds little to do. */
 const QUIET_MS = 40_000
 const BLOBS_MAX = 100
@@ -92,6 +103,9 @@ export class Journal {
   #position = 0
   #sequenceAt = 0
   #promised = 0
+  /** wall clock of the first BORN entry that is not durable, 0 where all are; and of the last one */
+  #bornSince = 0
+  #bornLast = 0
   /** number of entries that their blobs refused: they stay, perhaps for the next mount */
   #stuck = 0
 
@@ -161,9 +175,10 @@ export class Journal {
   flush(): void {
     const queue = this.#queue
     const { bytes, filled } = this.entry
+    const durable = this.#durable
     try {
       if (filled > 0) this.#file.write(bytes, filled, this.#position)
-      if (this.#durable) this.#file.sync()
+      if (durable) this.#file.sync()
     } catch (error) {
       this.#sequence = this.#sequenceAt
       for (const item of queue) item.failed(null)
@@ -176,6 +191,7 @@ export class Journal {
     const position = this.#position
     this.#position += filled
     this.#sequenceAt = this.#sequence
+    if (durable) this.#bornSince = 0
     let first: unknown = null
     for (const item of queue) {
       try {
@@ -230,6 +246,17 @@ export class Journal {
     this.#enliven(blob, seal)
   }
 
+  /** A new blob has got its name. Nobody waits for this entry: it is written with the next. */
+  born(blob: JournaledBlob): void {
+    this.entry.begin()
+    const at = this.entry.record(0, HEADER_SIZE - RECORD_OVERHEAD)
+    this.entry.bytes.set(blob.object.header, at)
+    this.#finish(ENTRY_BORN, blob, null, nothing)
+    this.#bornLast = this.#clock()
+    if (this.#bornSince === 0) this.#bornSince = this.#bornLast
+    if (this.full) this.flush()
+  }
+
   /** The blob is about to be closed. True: the journal has taken over its descriptor. */
   closing(blob: JournaledBlob): boolean {
     const live = this.#live.get(blob.ino)
@@ -265,15 +292,27 @@ export class Journal {
   /** Syncs the blobs that have been quiet; milliseconds until the next may be, or Infinity. */
   tend(): number {
     const now = this.#clock()
-    let next = Infinity
+    let next = this.#tendBorn(now)
     for (const [ino, live] of this.#live) {
       if (live.blob?.dirty === true) continue
       const left = live.since + QUIET_MS - now
       if (left > 0 && left <= QUIET_MS) next = Math.min(next, left)
       else this.#settle(ino, live)
     }
-    if (this.#live.size === 0) this.#emptyFile()
+    if (this.#live.size === 0 && next === Infinity) this.#emptyFile()
     return next
+  }
+
+  /** Makes what is told of new names durable; milliseconds for which it must be kept, or Infinity. */
+  #tendBorn(now: number): number {
+    if (this.#bornSince > 0) {
+      const left = this.#bornSince + BORN_MS - now
+      if (left > 0 && left <= BORN_MS) return left
+      this.#durable = true
+      this.flush()
+    }
+    const kept = this.#bornLast + QUIET_MS - now
+    return kept > 0 && kept <= QUIET_MS ? kept : Infinity
   }
 
   /** Syncs every blob with entries that count, and empties the journal if none is left. */
@@ -304,10 +343,13 @@ export class Journal {
   }
 
   #emptyFile(): void {
-    if (this.#position === 0 || this.#stuck > 0) return
+    if (this.#position + this.entry.filled === 0) return
+    if (this.#stuck > 0 || this.#queue.length > 0) return
     this.#file.empty()
     this.#position = 0
     this.#sequence = this.#sequenceAt = 0
+    this.#bornSince = this.#bornLast = 0
+    this.entry.clear()
     this.#random(this.#session)
   }
 
