@@ -41,7 +41,7 @@ const FILE_ACCESS = {
   'cli/terminal': 'the terminal',
   'cli/ui': 'standard output and error',
   'cli/version': 'package.json',
-  'mount/fuse-linux/fuse-problem': '/dev/fuse, and whether fusermount3 is there',
+  'mount/fuse-problem': '/dev/fuse, and whether fusermount3 is there',
   'mount/fuse-linux/mount-fuse': '/dev/fuse',
   'mount/mount-users': '/proc',
   'mount/mountinfo': '/proc',

@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer'
 import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 import { BugError } from '../errors.js'
 import type { LogEvent } from '../fs/context.js'
-import { Counters } from '../mount/fuse-linux/counters.js'
+import { Counters } from '../mount/counters.js'
 import { serve } from '../mount/fuse-linux/session.js'
 import {
   toWire,

@@ -2,7 +2,7 @@
 // the foreground: is that a vault, is it open already, can FUSE be used, is the mountpoint fit.
 
 import { CofferError } from '../errors.js'
-import { fuseProblem } from '../mount/fuse-linux/fuse-problem.js'
+import { fuseProblem } from '../mount/fuse-problem.js'
 import { assertReadable, isReadOnly } from '../store/config-file.js'
 import { usableFolder } from '../store/folder.js'
 import { logPath } from '../store/log-file.js'

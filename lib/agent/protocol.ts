@@ -67,7 +67,7 @@ export type ControlReply = { ok: true; status?: DriveStatus } | { ok: false; err
 export interface WorkerStart {
   order: Order
   body: VaultBody
-  /** memory of mount/fuse-linux/counters.ts */
+  /** memory of mount/counters.ts */
   counters: SharedArrayBuffer
   requests: MessagePort
   wakeFd: number

@@ -4,7 +4,7 @@
 import { totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { openEngine } from '../crypto/choose-engine.js'
-import { fuseProblem } from '../mount/fuse-linux/fuse-problem.js'
+import { fuseProblem } from '../mount/fuse-problem.js'
 import { nativeAvailable, nativeProblem } from '../native/libc.js'
 import { CofferError } from '../errors.js'
 import { describeFolder, tryWriting, usableFolder } from '../store/folder.js'

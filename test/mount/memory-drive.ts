@@ -5,7 +5,7 @@
 
 import { createInterface } from 'node:readline'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
-import { Counters } from '../../lib/mount/fuse-linux/counters.js'
+import { Counters } from '../../lib/mount/counters.js'
 import { mountFuse } from '../../lib/mount/fuse-linux/mount-fuse.js'
 import { serve } from '../../lib/mount/fuse-linux/session.js'
 import { openWake, wake } from '../../lib/native/eventfd.js'

@@ -3,9 +3,9 @@
 
 import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { CofferError } from '../../errors.js'
-import { FUSE_DEVICE } from '../../native/fuse-device.js'
-import { nativeAvailable, nativeProblem } from '../../native/libc.js'
+import { CofferError } from '../errors.js'
+import { FUSE_DEVICE } from '../native/fuse-device.js'
+import { nativeAvailable, nativeProblem } from '../native/libc.js'
 
 const INSTALL = 'install it: apt install fuse3 (dnf install fuse3, pacman -S fuse3, apk add fuse3)'
 

@@ -2,9 +2,9 @@
 // for answers meanwhile.
 
 import { spawnSync } from 'node:child_process'
-import { CofferError } from '../../errors.js'
-import { MNT_DETACH, umount, UMOUNT_NOFOLLOW } from '../../native/mount.js'
-import { mountedAt } from '../mountinfo.js'
+import { CofferError } from '../errors.js'
+import { MNT_DETACH, umount, UMOUNT_NOFOLLOW } from '../native/mount.js'
+import { mountedAt } from './mountinfo.js'
 import { fusermount, isRoot } from './fuse-problem.js'
 
 export interface UnmountOptions {
