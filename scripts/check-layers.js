@@ -24,6 +24,7 @@ const PURE = ['crypto', 'format']
 // Third-party packages, each with the layers that may load it.
 const PACKAGES = {
   koffi: ['native'],
+  'fuse-native': ['mount'],
   '@noble/ciphers': ['crypto'],
   '@noble/hashes': ['crypto'],
   yargs: ['cli'],
@@ -43,6 +44,8 @@ const FILE_ACCESS = {
   'cli/version': 'package.json',
   'mount/fuse-problem': '/dev/fuse, and whether fusermount3 is there',
   'mount/fuse-linux/mount-fuse': '/dev/fuse',
+  'mount/fuse-native/mount-native': '/proc',
+  'mount/mount-place': 'the mountpoint, before it is one',
   'mount/mount-users': '/proc',
   'mount/mountinfo': '/proc',
 }

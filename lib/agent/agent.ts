@@ -1,21 +1,19 @@
-// The agent of one drive, main thread: mounts, keeps the registry entry, answers the control socket,
-// watches signals and idleness, and ends when the drive has ended. Only the worker serves the drive.
+// The agent of one drive, main thread: keeps the registry entry, answers the control socket, watches
+// signals and idleness, and ends when the drive has ended. What serves the drive is a `DriveThread`.
 //
 // The order of an unmount: store everything while errors can still be told, leave the kernel (busy:
 // nothing has changed), serve until the kernel lets go, store again, wipe the keys, exit.
 
 import type { Server } from 'node:net'
-import { Worker } from 'node:worker_threads'
 import { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
 import { Counters } from '../mount/counters.js'
-import { mountFuse } from '../mount/fuse-linux/mount-fuse.js'
-import type { FuseSession } from '../mount/mount-options.js'
 import { LogFile } from '../store/log-file.js'
 import { register, socketPath, unregister, update, type RunningDrive } from '../store/registry.js'
 import { serveControl } from './control.js'
+import { startThread, type DriveThread } from './drive-thread.js'
 import { Idleness } from './idleness.js'
-import { leave, waitUsable } from './mountpoint.js'
+import { waitUsable } from './mountpoint.js'
 import { bootId, startTime } from './process.js'
 import {
   toWire,
@@ -25,25 +23,21 @@ import {
   type Order,
 } from './protocol.js'
 import { driveStatus } from './drive-status.js'
-import { WorkerLink } from './worker-link.js'
 
 const REPORT_TIMEOUT_MS = 1000
 const REPLY_TIMEOUT_MS = 1000
 /** after that a drive that was to be taken away by force goes with the process */
 const FORCE_TIMEOUT_MS = 10_000
 
-/** Begins to load what serves a drive, which takes a while. */
-export const startWorker = (): Worker => new Worker(new URL('./drive-worker.js', import.meta.url))
-
 export class Agent {
   readonly #order: Order
   readonly #log: LogFile
-  readonly #link: WorkerLink
+  readonly #thread: DriveThread
   readonly #counters = new Counters()
   readonly #idleness = new Idleness(this.#counters)
   readonly #drive: RunningDrive
-  #session: FuseSession | null = null
   #server: Server | null = null
+  #started = false
   #registered = false
   #leaving: Promise<void> | null = null
   #signals = 0
@@ -53,13 +47,14 @@ export class Agent {
   /** The same, when those who asked for it have been told, too. */
   readonly told: Promise<CofferError | null>
 
-  constructor(order: Order, worker: Worker) {
+  /** Begins to load what serves the drive, which takes a while. */
+  constructor(order: Order) {
     this.#order = order
     this.#log = new LogFile(order.log)
-    this.#link = new WorkerLink(worker, (line) => {
+    this.#thread = startThread(order.driver, (line) => {
       this.#log.write(line)
     })
-    this.ended = this.#link.ended.then((error) => {
+    this.ended = this.#thread.ended.then((error) => {
       this.#finish(error)
       return error
     })
@@ -84,17 +79,17 @@ export class Agent {
   /** Resolves when the drive is usable. Where it throws, nothing of the drive is left. */
   async start(body: VaultBody): Promise<void> {
     const { mountpoint, readOnly, allowOther } = this.#order
+    this.#started = true
     try {
       this.#registered = register(this.#drive)
       if (!this.#registered) {
         throw new CofferError('ALREADY_MOUNTED', 'another command is mounting this vault just now')
       }
-      await this.#link.open(this.#order, body, this.#counters.shared)
+      await this.#thread.open(this.#order, body, this.#counters)
       for (const seed of body.seeds.values()) seed.fill(0)
-      this.#session = mountFuse({ mountpoint, fsname: 'coffer', readOnly, allowOther })
-      this.#drive.device = this.#session.devNumber
+      const place = { mountpoint, fsname: 'coffer', readOnly, allowOther }
+      this.#drive.device = await this.#thread.mount(place)
       update(this.#drive)
-      this.#link.serve(this.#session.deviceFd)
       await Promise.race([waitUsable(mountpoint), this.#endedEarly()])
       // whoever finds the socket may send a signal just as well
       this.#watchSignals()
@@ -106,6 +101,11 @@ export class Agent {
     }
     this.#log.write(`info mounted: pid ${String(process.pid)}${readOnly ? ', read-only' : ''}`)
     this.#watchIdleness()
+  }
+
+  /** There will be no keys. */
+  cancel(): void {
+    this.#thread.cancel()
   }
 
   async #endedEarly(): Promise<never> {
@@ -126,7 +126,7 @@ export class Agent {
   }
 
   async #status(): Promise<DriveStatus> {
-    const report = await this.#link.report(REPORT_TIMEOUT_MS)
+    const report = await this.#thread.report(REPORT_TIMEOUT_MS)
     return driveStatus(this.#order, this.#counters, this.#idleness, report)
   }
 
@@ -140,8 +140,8 @@ export class Agent {
   }
 
   async #leave(): Promise<void> {
-    await this.#link.sync()
-    leave(this.#order.mountpoint, this.#drive.device, false)
+    await this.#thread.sync()
+    await this.#thread.leave(false)
   }
 
   /**
@@ -157,9 +157,9 @@ export class Agent {
         )
       }, FORCE_TIMEOUT_MS)
     })
-    await Promise.race([this.#link.sync().catch(() => undefined), pause(FORCE_TIMEOUT_MS / 2)])
-    leave(this.#order.mountpoint, this.#drive.device, true)
-    this.#link.stop()
+    await Promise.race([this.#thread.sync().catch(() => undefined), pause(FORCE_TIMEOUT_MS / 2)])
+    await this.#thread.leave(true)
+    this.#thread.stop()
     const error = await Promise.race([this.ended.then(() => null), late])
     clearTimeout(timer)
     if (error === null) return
@@ -192,7 +192,7 @@ export class Agent {
     if (limit === 0) return
     const look = async (): Promise<void> => {
       if (this.#idleness.milliseconds() < limit) return
-      const report = await this.#link.report(REPORT_TIMEOUT_MS)
+      const report = await this.#thread.report(REPORT_TIMEOUT_MS)
       if (report === null || report.openFiles > 0 || this.#idleness.milliseconds() < limit) return
       this.#log.write('info idle: unmounting')
       await this.unmount(false)
@@ -203,15 +203,12 @@ export class Agent {
 
   /** Undoes a start that failed half-way. */
   async #abandon(): Promise<void> {
-    if (this.#session === null) this.#link.serve(-1)
-    else {
-      try {
-        leave(this.#order.mountpoint, this.#drive.device, true)
-      } catch {
-        // closing the connection takes the mount away as well
-      }
-      this.#link.stop()
+    try {
+      await this.#thread.leave(true)
+    } catch {
+      // closing the connection takes the mount away as well
     }
+    this.#thread.stop()
     await Promise.race([this.ended, pause(FORCE_TIMEOUT_MS)])
   }
 
@@ -227,8 +224,9 @@ export class Agent {
   }
 
   #finish(error: CofferError | null): void {
+    if (!this.#started) return
     if (this.#timer !== null) clearInterval(this.#timer)
-    this.#session?.close()
+    this.#thread.close()
     this.#log.write(
       error === null ? 'info ended: everything is stored' : `error ended: ${error.message}`,
     )

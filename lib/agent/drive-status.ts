@@ -14,6 +14,7 @@ export function driveStatus(
   const { busySince, bytesRead, bytesWritten, requests } = counters
   const busyMs = busySince === 0 ? 0 : Math.max(0, Date.now() - busySince)
   return {
+    driver: order.driver,
     readOnly: order.readOnly,
     bytesRead,
     bytesWritten,

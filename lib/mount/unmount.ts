@@ -32,7 +32,7 @@ function unmountRoot(mountpoint: string, lazy: boolean): void {
 }
 
 function unmountFusermount(mountpoint: string, lazy: boolean): void {
-  const program = fusermount()
+  const program = fusermount() ?? fusermount('fusermount')
   if (program === null) throw new CofferError('NO_FUSE', 'fusermount3 is not installed')
   const result = spawnSync(program, [lazy ? '-uz' : '-u', '--', mountpoint], {
     cwd: '/',

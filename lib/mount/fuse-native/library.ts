@@ -1,0 +1,100 @@
+// The package fuse-native 2.2.6: libfuse 2.9 by paths, with JavaScript called on the main thread. Loaded when
+// it is first asked for. native-notes/fuse-native.md says what it cannot do.
+//
+// Three of its members are overridden, which is why its version is exact: the option list (it knows
+// neither big_writes nor use_ino), and the two readers of attributes (it writes beyond the buffer).
+
+import type { Buffer } from 'node:buffer'
+import { createRequire } from 'node:module'
+import { BugError } from '../../errors.js'
+import type { Operations, Reply } from './operations.js'
+
+/** Memory of the library's C struct for a request; see request-struct.ts. */
+export type NativeRequest = Buffer
+
+type Handler = (request: NativeRequest, opcode: number, ...words: unknown[]) => void
+type Done = (error: Error | null) => void
+/** Answers the kernel with an errno or a length, and gives the buffer back. */
+type Signal = (result: number, buffer?: ArrayBufferLike) => void
+
+declare class Library {
+  static unmount(mountpoint: string, done: Done): void
+  constructor(mountpoint: string, operations: object, options: { timeout: false })
+  readonly ops: Operations
+  mount(done: Done): void
+  unmount(done: Done): void
+  _fuseOptions(): string
+  _makeHandlerArray(): Handler[]
+}
+
+let library: typeof Library | null = null
+let whyNot = ''
+
+function load(): typeof Library | null {
+  if (library !== null || whyNot !== '') return library
+  try {
+    library = createRequire(import.meta.url)('fuse-native') as typeof Library
+    // its own way is `fusermount -uz` by a shell, which waits for nothing; ours has done it by then
+    library.unmount = (_mountpoint, done) => {
+      done(null)
+    }
+  } catch (error) {
+    const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
+    whyNot = line
+  }
+  return library
+}
+
+/** Why the package cannot be loaded; empty where it can. */
+export function libraryProblem(): string {
+  load()
+  return whyNot
+}
+
+/** A mount of the library's, whose operations also hear for which request they are called. */
+export interface NativeMount {
+  mount(done: Done): void
+  /** To be called when the kernel has let go: the library keeps the process alive no longer. */
+  unmount(done: Done): void
+}
+
+/** `operations` are called with what the library gives them, then the reply. */
+export function nativeMount(
+  mountpoint: string,
+  options: string,
+  operations: Record<keyof Operations, (...words: never[]) => void>,
+  onRequest: (request: NativeRequest) => void,
+): NativeMount {
+  const Base = load()
+  if (Base === null) throw new BugError('the library is used though it cannot be loaded')
+
+  class Mount extends Base {
+    override _fuseOptions(): string {
+      return `-o${options}`
+    }
+
+    override _makeHandlerArray(): Handler[] {
+      return super._makeHandlerArray().map((handler) => (request, opcode, ...words) => {
+        onRequest(request)
+        handler(request, opcode, ...words)
+      })
+    }
+
+    _op_getxattr(signal: Signal, path: string, name: string, room: Buffer): void {
+      const answer: Reply = (result) => {
+        signal(result, room.buffer)
+      }
+      const op = this.ops.getxattr as (...words: unknown[]) => void
+      op(path, name, room, answer)
+    }
+
+    _op_listxattr(signal: Signal, path: string, room: Buffer): void {
+      const answer: Reply = (result) => {
+        signal(result, room.buffer)
+      }
+      const op = this.ops.listxattr as (...words: unknown[]) => void
+      op(path, room, answer)
+    }
+  }
+  return new Mount(mountpoint, operations, { timeout: false })
+}
