@@ -43,5 +43,10 @@ export function closeOnExec(fd: number): void {
   check(fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl')
 }
 
+/** A program that is started by somebody else than Node inherits it. */
+export function keepOnExec(fd: number): void {
+  check(fcntl(fd, F_SETFD, 0), 'fcntl')
+}
+
 /** Another descriptor of the same thing, which stays when the first is closed. */
 export const duplicate = (fd: number): number => check(fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl')

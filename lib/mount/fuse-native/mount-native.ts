@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { CofferError } from '../../errors.js'
 import type { Filesystem } from '../../fs/filesystem.js'
-import { close, closeOnExec, duplicate } from '../../native/descriptor.js'
+import { close, closeOnExec, duplicate, keepOnExec } from '../../native/descriptor.js'
 import { FUSE_DEVICE } from '../../native/fuse-device.js'
 import { isBroken } from '../../native/poll.js'
 import type { Counters } from '../counters.js'
@@ -22,6 +22,7 @@ import { Service, type Hooks } from './service.js'
 
 /** The library copies the mountpoint into so many bytes, with a zero byte. */
 const MOUNTPOINT_MAX = 1023
+const STANDARD_ERROR = 2
 /** How often to look whether the kernel has let go: no call of the library's says so. */
 const LOOK_MS = 200
 const LOOK_SOON_MS = 5
@@ -59,7 +60,9 @@ export async function mountNative(
   const mount = nativeMount(mountpoint, optionList(options), service.callbacks, (request) => {
     service.request = request
   })
-  await begun(mount, mountpoint)
+  // libfuse starts fusermount, whose words would be lost
+  keepOnExec(STANDARD_ERROR)
+  await begun(mount, options)
   try {
     const connection = ownConnection(before)
     const devNumber = ownDevice(mountpoint)
@@ -132,19 +135,25 @@ function optionList({ fsname, readOnly, allowOther }: MountOptions): string {
   return list.join(',')
 }
 
-function begun(mount: NativeMount, mountpoint: string): Promise<void> {
+function begun(mount: NativeMount, options: MountOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     mount.mount((error) => {
       if (error === null) resolve()
-      else if (error.message.startsWith('Mountpoint')) {
-        const message = `fuse-native cannot mount on ${mountpoint}, which may be the root of a volume`
-        reject(new CofferError('MOUNTPOINT', message, { cause: error }))
-      } else {
-        const message = 'libfuse did not mount; what it said is in the log'
-        reject(new CofferError('NO_FUSE', message, { cause: error }))
-      }
+      else reject(refusal(error, options))
     })
   })
+}
+
+function refusal(cause: Error, { mountpoint, allowOther }: MountOptions): CofferError {
+  if (cause.message.startsWith('Mountpoint')) {
+    const message = `fuse-native does not mount on ${mountpoint}: it may be the root of a volume`
+    return new CofferError('MOUNTPOINT', message, { cause })
+  }
+  const message =
+    'libfuse did not mount; it says why on standard error, in the background in the log'
+  if (allowOther !== true || isRoot()) return new CofferError('NO_FUSE', message, { cause })
+  const hint = 'put the line user_allow_other into /etc/fuse.conf, or mount without --allow-other'
+  return new CofferError('NO_FUSE', message, { hint, cause })
 }
 
 /** Descriptors of this process that are connections to FUSE. */
