@@ -1,5 +1,6 @@
 // The package fuse-native 2.2.6: libfuse 2.9 by paths, with JavaScript called on the main thread. Loaded when
-// it is first asked for. native-notes/fuse-native.md says what it cannot do.
+// it is first asked for, with the libfuse that it brings: it would take the system's, if there is one.
+// native-notes/fuse-native.md says what it cannot do.
 //
 // Three of its members are overridden, which is why its version is exact: the option list (it knows
 // neither big_writes nor use_ino), and the two readers of attributes (it writes beyond the buffer).
@@ -7,6 +8,7 @@
 import type { Buffer } from 'node:buffer'
 import { createRequire } from 'node:module'
 import { BugError } from '../../errors.js'
+import { loadLibrary } from '../../native/memory.js'
 import type { Operations, Reply } from './operations.js'
 
 /** Memory of the library's C struct for a request; see request-struct.ts. */
@@ -21,11 +23,15 @@ declare class Library {
   static unmount(mountpoint: string, done: Done): void
   constructor(mountpoint: string, operations: object, options: { timeout: false })
   readonly ops: Operations
+  /** its struct fuse_thread_t */
+  readonly _thread: Buffer
   mount(done: Done): void
   unmount(done: Done): void
   _fuseOptions(): string
   _makeHandlerArray(): Handler[]
 }
+
+const LIBFUSE = 'fuse-native/prebuilds/linux-x64/libfuse.so'
 
 let library: typeof Library | null = null
 let whyNot = ''
@@ -33,6 +39,8 @@ let whyNot = ''
 function load(): typeof Library | null {
   if (library !== null || whyNot !== '') return library
   try {
+    if (!loadLibrary(createRequire(import.meta.url).resolve(LIBFUSE)))
+      throw new Error(`${LIBFUSE} cannot be loaded`)
     library = createRequire(import.meta.url)('fuse-native') as typeof Library
     // its own way is `fusermount -uz` by a shell, which waits for nothing; ours has done it by then
     library.unmount = (_mountpoint, done) => {
@@ -53,6 +61,7 @@ export function libraryProblem(): string {
 
 /** A mount of the library's, whose operations also hear for which request they are called. */
 export interface NativeMount {
+  readonly _thread: Buffer
   mount(done: Done): void
   /** To be called when the kernel has let go: the library keeps the process alive no longer. */
   unmount(done: Done): void

@@ -16,6 +16,7 @@ import { ownDevice, usablePlace } from '../mount-place.js'
 import { FILE_SYSTEM_TYPE, plainName, SUBTYPE, type MountOptions } from '../mount-options.js'
 import { mountedAt } from '../mountinfo.js'
 import { unmount } from '../unmount.js'
+import { heedOneTime } from './libfuse-struct.js'
 import { nativeMount, type NativeMount } from './library.js'
 import { nativeProblem } from './native-problem.js'
 import { Service, type Hooks } from './service.js'
@@ -62,8 +63,9 @@ export async function mountNative(
   })
   // libfuse starts fusermount, whose words would be lost
   keepOnExec(STANDARD_ERROR)
-  await begun(mount, options)
+  await begun(mount, { ...options, mountpoint })
   try {
+    heedOneTime(mount._thread, mountpoint)
     const connection = ownConnection(before)
     const devNumber = ownDevice(mountpoint)
     const helper = fusermount() ?? fusermount('fusermount') ?? ''
@@ -116,7 +118,7 @@ function session(
 }
 
 /**
- * use_ino: inode numbers are ours, so that hard links have one. Nothing is remembered but names, for a
+ * use_ino and entry_timeout are also looked at by libfuse-struct.ts. use_ino: inode numbers are ours, so that hard links have one. Nothing is remembered but names, for a
  * second: to the kernel each hard link is another file, and what one of them changes shows in the other.
  */
 function optionList({ fsname, readOnly, allowOther }: MountOptions): string {

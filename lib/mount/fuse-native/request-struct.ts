@@ -4,30 +4,47 @@
 
 import { isUtf8 } from 'node:buffer'
 import { CofferError } from '../../errors.js'
-import { textAt } from '../../native/text.js'
+import type { AttributeChanges } from '../../fs/filesystem.js'
+import { textAt } from '../../native/memory.js'
 import type { NativeRequest } from './library.js'
 
 const AT = { path: 24, dest: 32, atime: 104, mtime: 112, name: 128 }
 const REPLACEMENT = '\ufffd'
 
-export interface Time {
+interface Time {
   sec: number
   nsec: number
 }
 
-/** Whole milliseconds, also before 1970. */
-function time(request: NativeRequest, at: number): Time {
+/**
+ * UTIME_OMIT and UTIME_NOW, when the library has divided their nanoseconds: one and the same, and that
+ * second of 1970 as well.
+ */
+const OMIT_OR_NOW = 1073
+
+/** Whole milliseconds, also before 1970; null for "omit" or "now". */
+function time(request: NativeRequest, at: number): Time | null {
   const milliseconds = Number(request.readBigInt64LE(at))
+  if (milliseconds === OMIT_OR_NOW) return null
   const sec = Math.floor(milliseconds / 1000)
   return { sec, nsec: (milliseconds - sec * 1000) * 1_000_000 }
 }
 
-/** `atime` is what the library told. EIO where the struct is another than this file believes. */
-export function timesOf(request: NativeRequest, atime: number): { atime: Time; mtime: Time } {
-  if (Number(request.readBigUInt64LE(AT.atime)) !== atime) {
+/**
+ * `told` is the atime that the library told. Where one time is given, the other stays as it is; where
+ * none is, both are now. EIO where the struct is another than this file believes.
+ */
+export function timesOf(
+  request: NativeRequest,
+  told: number,
+): Pick<AttributeChanges, 'atime' | 'mtime'> {
+  if (Number(request.readBigUInt64LE(AT.atime)) !== told) {
     throw new CofferError('EIO', 'fuse-native is another than it is known to be: no time is stored')
   }
-  return { atime: time(request, AT.atime), mtime: time(request, AT.mtime) }
+  const atime = time(request, AT.atime)
+  const mtime = time(request, AT.mtime)
+  if (atime === null && mtime === null) return { atime: 'now', mtime: 'now' }
+  return { ...(atime === null ? {} : { atime }), ...(mtime === null ? {} : { mtime }) }
 }
 
 /** Throws EILSEQ where the kernel's bytes are not `text`: what is not UTF-8 has no place in a vault. */
