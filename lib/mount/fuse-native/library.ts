@@ -19,29 +19,30 @@ type Done = (error: Error | null) => void
 /** Answers the kernel with an errno or a length, and gives the buffer back. */
 type Signal = (result: number, buffer?: ArrayBufferLike) => void
 
-declare class Library {
-  static unmount(mountpoint: string, done: Done): void
-  constructor(mountpoint: string, operations: object, options: { timeout: false })
-  readonly ops: Operations
-  /** its struct fuse_thread_t */
-  readonly _thread: Buffer
-  mount(done: Done): void
-  unmount(done: Done): void
+type Operation = (...words: unknown[]) => void
+
+interface Library extends NativeMount {
+  readonly ops: Record<'getxattr' | 'listxattr', Operation>
   _fuseOptions(): string
   _makeHandlerArray(): Handler[]
 }
 
+interface LibraryClass {
+  new (mountpoint: string, operations: object, options: { timeout: false }): Library
+  unmount(mountpoint: string, done: Done): void
+}
+
 const LIBFUSE = 'fuse-native/prebuilds/linux-x64/libfuse.so'
 
-let library: typeof Library | null = null
+let library: LibraryClass | null = null
 let whyNot = ''
 
-function load(): typeof Library | null {
+function load(): LibraryClass | null {
   if (library !== null || whyNot !== '') return library
   try {
     if (!loadLibrary(createRequire(import.meta.url).resolve(LIBFUSE)))
       throw new Error(`${LIBFUSE} cannot be loaded`)
-    library = createRequire(import.meta.url)('fuse-native') as typeof Library
+    library = createRequire(import.meta.url)('fuse-native') as LibraryClass
     // its own way is `fusermount -uz` by a shell, which waits for nothing; ours has done it by then
     library.unmount = (_mountpoint, done) => {
       done(null)
@@ -61,6 +62,7 @@ export function libraryProblem(): string {
 
 /** A mount of the library's, whose operations also hear for which request they are called. */
 export interface NativeMount {
+  /** its struct fuse_thread_t */
   readonly _thread: Buffer
   mount(done: Done): void
   /** To be called when the kernel has let go: the library keeps the process alive no longer. */
@@ -71,7 +73,7 @@ export interface NativeMount {
 export function nativeMount(
   mountpoint: string,
   options: string,
-  operations: Record<keyof Operations, (...words: never[]) => void>,
+  operations: Record<keyof Operations, Operation>,
   onRequest: (request: NativeRequest) => void,
 ): NativeMount {
   const Base = load()
@@ -90,20 +92,18 @@ export function nativeMount(
     }
 
     _op_getxattr(signal: Signal, path: string, name: string, room: Buffer): void {
-      const answer: Reply = (result) => {
-        signal(result, room.buffer)
-      }
-      const op = this.ops.getxattr as (...words: unknown[]) => void
-      op(path, name, room, answer)
+      this.ops.getxattr(path, name, room, answer(signal, room))
     }
 
     _op_listxattr(signal: Signal, path: string, room: Buffer): void {
-      const answer: Reply = (result) => {
-        signal(result, room.buffer)
-      }
-      const op = this.ops.listxattr as (...words: unknown[]) => void
-      op(path, room, answer)
+      this.ops.listxattr(path, room, answer(signal, room))
     }
   }
   return new Mount(mountpoint, operations, { timeout: false })
 }
+
+const answer =
+  (signal: Signal, room: Buffer): Reply =>
+  (result) => {
+    signal(result, room.buffer)
+  }

@@ -36,7 +36,7 @@ export interface Parts {
   handles: Handles
   hidden: HiddenFiles
   /** the request that is being served */
-  request(): NativeRequest
+  request: () => NativeRequest
 }
 
 export type Operations = ReturnType<typeof operations>
