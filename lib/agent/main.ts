@@ -15,12 +15,13 @@ const parent = new Socket({ fd: 3, readable: true, writable: true })
 const frames = new FrameReader()
 let agent: Agent | null = null
 let started = false
+let refused = false
 let usable = false
 
 parent.on('data', (chunk: Buffer) => {
   for (const bytes of frames.push(chunk)) {
-    // what serves begins to load while the command still derives the keys
-    if (agent === null) agent = new Agent(JSON.parse(bytes.toString()) as Order)
+    if (refused) bytes.fill(0)
+    else if (agent === null) begin(JSON.parse(bytes.toString()) as Order)
     else if (!started) void start(agent, bytes)
   }
 })
@@ -30,6 +31,24 @@ parent.on('close', () => {
   if (agent === null || !started) process.exit(0)
   void agent.unmount(true)
 })
+
+/** What serves begins to load while the command still derives the keys. */
+function begin(order: Order): void {
+  try {
+    agent = new Agent(order)
+  } catch (error) {
+    refused = true
+    void answer({ ok: false, error: toWire(error) }).then(() => process.exit(1))
+  }
+}
+
+function answer(reply: ControlReply): Promise<void> {
+  return new Promise((resolve) =>
+    parent.end(`${JSON.stringify(reply)}\n`, () => {
+      resolve()
+    }),
+  )
+}
 
 async function start(agent: Agent, bytes: Buffer): Promise<void> {
   started = true
@@ -44,11 +63,7 @@ async function start(agent: Agent, bytes: Buffer): Promise<void> {
   } finally {
     bytes.fill(0)
   }
-  await new Promise((resolve) =>
-    parent.end(`${JSON.stringify(reply)}\n`, () => {
-      resolve(null)
-    }),
-  )
+  await answer(reply)
   const error = reply.ok ? await agent.told : null
   // nothing that still hangs in a pool thread may keep the keys' process alive
   process.exit(reply.ok && error === null ? 0 : 1)

@@ -9,7 +9,8 @@ import type { Buffer } from 'node:buffer'
 import { createRequire } from 'node:module'
 import { BugError } from '../../errors.js'
 import { loadLibrary } from '../../native/memory.js'
-import type { Operations, Reply } from './operations.js'
+import type { Operations } from './operations.js'
+import type { Reply } from './parts.js'
 
 /** Memory of the library's C struct for a request; see request-struct.ts. */
 export type NativeRequest = Buffer
