@@ -66,7 +66,7 @@ export function fileOperations({ fs, paths, references, handles, hidden }: Parts
       } finally {
         handles.remove(handle)
         references.unpin(nodeid)
-        if (!handles.isOpen(nodeid)) hidden.closed(nodeid)
+        if (hidden.isHidden(nodeid) && !handles.isOpen(nodeid)) hidden.closed(nodeid)
       }
       return undefined
     },

@@ -110,6 +110,10 @@ export class HiddenFiles {
     return true
   }
 
+  isHidden(nodeid: number): boolean {
+    return [...this.#files.values()].includes(nodeid)
+  }
+
   /** The last handle is closed. libfuse says so itself, unless the directory has gone as well. */
   closed(nodeid: number): void {
     for (const [name, hidden] of this.#files) {
