@@ -24,6 +24,7 @@ const PURE = ['crypto', 'format']
 // Third-party packages, each with the layers that may load it.
 const PACKAGES = {
   koffi: ['native'],
+  'fuse-native': ['mount'],
   '@noble/ciphers': ['crypto'],
   '@noble/hashes': ['crypto'],
   yargs: ['cli'],
@@ -42,8 +43,10 @@ const FILE_ACCESS = {
   'cli/terminal': 'the terminal',
   'cli/ui': 'standard output and error',
   'cli/version': 'package.json',
-  'mount/fuse-linux/fuse-problem': '/dev/fuse, and whether fusermount3 is there',
+  'mount/fuse-problem': '/dev/fuse, and whether fusermount3 is there',
   'mount/fuse-linux/mount-fuse': '/dev/fuse',
+  'mount/fuse-native/mount-native': '/proc',
+  'mount/mount-place': 'the mountpoint, before it is one',
   'mount/mount-users': '/proc',
   'mount/mountinfo': '/proc',
 }

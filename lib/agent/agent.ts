@@ -1,21 +1,19 @@
-// The agent of one drive, main thread: mounts, keeps the registry entry, answers the control socket,
-// watches signals and idleness, and ends when the drive has ended. Only the worker serves the drive.
+// The agent of one drive, main thread: keeps the registry entry, answers the control socket, watches
+// signals and idleness, and ends when the drive has ended. What serves the drive is a `DriveThread`.
 //
 // The order of an unmount: store everything while errors can still be told, leave the kernel (busy:
 // nothing has changed), serve until the kernel lets go, store again, wipe the keys, exit.
 
 import type { Server } from 'node:net'
-import { Worker } from 'node:worker_threads'
 import { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
-import { Counters } from '../mount/fuse-linux/counters.js'
-import { mountFuse } from '../mount/fuse-linux/mount-fuse.js'
-import type { FuseSession } from '../mount/fuse-linux/mount-options.js'
+import { Counters } from '../mount/counters.js'
 import { LogFile } from '../store/log-file.js'
 import { register, socketPath, unregister, update, type RunningDrive } from '../store/registry.js'
 import { serveControl } from './control.js'
+import { startThread, type DriveThread } from './drive-thread.js'
 import { Idleness } from './idleness.js'
-import { leave, waitUsable } from './mountpoint.js'
+import { waitUsable } from './mountpoint.js'
 import { bootId, startTime } from './process.js'
 import {
   toWire,
@@ -26,30 +24,22 @@ import {
 } from './protocol.js'
 import { driveStatus } from './drive-status.js'
 import { Tester } from './tester.js'
-import { WorkerLink } from './worker-link.js'
 
 const REPORT_TIMEOUT_MS = 1000
 const REPLY_TIMEOUT_MS = 1000
 /** after that a drive that was to be taken away by force goes with the process */
 const FORCE_TIMEOUT_MS = 10_000
 
-/** Begins to load what serves a drive, which takes a while. */
-export const startWorker = (): Worker => new Worker(new URL('./drive-worker.js', import.meta.url))
-
-/** Begins to load what tests it; null where it is not to be tested. */
-export const startTester = ({ selfTest, readOnly }: Order): Tester | null =>
-  selfTest === 'off' ? null : new Tester(selfTest, readOnly)
-
 export class Agent {
   readonly #order: Order
   readonly #log: LogFile
-  readonly #link: WorkerLink
+  readonly #thread: DriveThread
   readonly #counters = new Counters()
   readonly #idleness = new Idleness(this.#counters)
   readonly #drive: RunningDrive
   readonly #tester: Tester | null
-  #session: FuseSession | null = null
   #server: Server | null = null
+  #started = false
   #registered = false
   #selfTestMs: number | null = null
   #leaving: Promise<void> | null = null
@@ -60,15 +50,15 @@ export class Agent {
   /** The same, when those who asked for it have been told, too. */
   readonly told: Promise<CofferError | null>
 
-  /** `tester` null: no self-test */
-  constructor(order: Order, worker: Worker, tester: Tester | null) {
+  /** Begins to load what serves the drive and what tests it, which takes a while. */
+  constructor(order: Order) {
     this.#order = order
-    this.#tester = tester
+    this.#tester = order.selfTest === 'off' ? null : new Tester(order.selfTest, order.readOnly)
     this.#log = new LogFile(order.log)
-    this.#link = new WorkerLink(worker, (line) => {
+    this.#thread = startThread(order.driver, (line) => {
       this.#log.write(line)
     })
-    this.ended = this.#link.ended.then((error) => {
+    this.ended = this.#thread.ended.then((error) => {
       this.#finish(error)
       return error
     })
@@ -93,18 +83,18 @@ export class Agent {
   /** Resolves when the drive is usable. Where it throws, nothing of the drive is left. */
   async start(body: VaultBody): Promise<void> {
     const { mountpoint, readOnly, allowOther } = this.#order
+    this.#started = true
     try {
       this.#registered = register(this.#drive)
       if (!this.#registered) {
         throw new CofferError('ALREADY_MOUNTED', 'another command is mounting this vault just now')
       }
       const hidden = this.#tester?.hidden ?? null
-      await this.#link.open(this.#order, body, this.#counters.shared, hidden)
+      await this.#thread.open(this.#order, body, this.#counters, hidden)
       for (const seed of body.seeds.values()) seed.fill(0)
-      this.#session = mountFuse({ mountpoint, fsname: 'coffer', readOnly, allowOther })
-      this.#drive.device = this.#session.devNumber
+      const place = { mountpoint, fsname: 'coffer', readOnly, allowOther }
+      this.#drive.device = await this.#thread.mount(place)
       update(this.#drive)
-      this.#link.serve(this.#session.deviceFd)
       await Promise.race([this.#usable(), this.#endedEarly()])
       // whoever finds the socket may send a signal just as well
       this.#watchSignals()
@@ -121,7 +111,13 @@ export class Agent {
   async #usable(): Promise<void> {
     const { mountpoint } = this.#order
     if (this.#tester === null) await waitUsable(mountpoint)
-    else this.#selfTestMs = await this.#tester.test(mountpoint, () => this.#link.tested())
+    else this.#selfTestMs = await this.#tester.test(mountpoint, () => this.#thread.tested())
+  }
+
+  /** There will be no keys. */
+  cancel(): void {
+    this.#thread.cancel()
+    this.#tester?.end()
   }
 
   async #endedEarly(): Promise<never> {
@@ -142,7 +138,7 @@ export class Agent {
   }
 
   async #status(): Promise<DriveStatus> {
-    const report = await this.#link.report(REPORT_TIMEOUT_MS)
+    const report = await this.#thread.report(REPORT_TIMEOUT_MS)
     return driveStatus(this.#order, this.#counters, this.#idleness, report, this.#selfTestMs)
   }
 
@@ -156,8 +152,8 @@ export class Agent {
   }
 
   async #leave(): Promise<void> {
-    await this.#link.sync()
-    leave(this.#order.mountpoint, this.#drive.device, false)
+    await this.#thread.sync()
+    await this.#thread.leave(false)
   }
 
   /**
@@ -173,9 +169,9 @@ export class Agent {
         )
       }, FORCE_TIMEOUT_MS)
     })
-    await Promise.race([this.#link.sync().catch(() => undefined), pause(FORCE_TIMEOUT_MS / 2)])
-    leave(this.#order.mountpoint, this.#drive.device, true)
-    this.#link.stop()
+    await Promise.race([this.#thread.sync().catch(() => undefined), pause(FORCE_TIMEOUT_MS / 2)])
+    await this.#thread.leave(true)
+    this.#thread.stop()
     const error = await Promise.race([this.ended.then(() => null), late])
     clearTimeout(timer)
     if (error === null) return
@@ -208,7 +204,7 @@ export class Agent {
     if (limit === 0) return
     const look = async (): Promise<void> => {
       if (this.#idleness.milliseconds() < limit) return
-      const report = await this.#link.report(REPORT_TIMEOUT_MS)
+      const report = await this.#thread.report(REPORT_TIMEOUT_MS)
       if (report === null || report.openFiles > 0 || this.#idleness.milliseconds() < limit) return
       this.#log.write('info idle: unmounting')
       await this.unmount(false)
@@ -220,15 +216,12 @@ export class Agent {
   /** Undoes a start that failed half-way. */
   async #abandon(): Promise<void> {
     this.#tester?.end()
-    if (this.#session === null) this.#link.serve(-1)
-    else {
-      try {
-        leave(this.#order.mountpoint, this.#drive.device, true)
-      } catch {
-        // closing the connection takes the mount away as well
-      }
-      this.#link.stop()
+    try {
+      await this.#thread.leave(true)
+    } catch {
+      // closing the connection takes the mount away as well
     }
+    this.#thread.stop()
     await Promise.race([this.ended, pause(FORCE_TIMEOUT_MS)])
   }
 
@@ -244,8 +237,9 @@ export class Agent {
   }
 
   #finish(error: CofferError | null): void {
+    if (!this.#started) return
     if (this.#timer !== null) clearInterval(this.#timer)
-    this.#session?.close()
+    this.#thread.close()
     this.#log.write(
       error === null ? 'info ended: everything is stored' : `error ended: ${error.message}`,
     )

@@ -1,7 +1,7 @@
 // What `coffer status` is told about a drive. The counters are read from shared memory, so there is
 // something to tell even while the worker is held up by a request.
 
-import type { Counters } from '../mount/fuse-linux/counters.js'
+import type { Counters } from '../mount/counters.js'
 import type { Idleness } from './idleness.js'
 import type { DriveReport, DriveStatus, Order } from './protocol.js'
 
@@ -15,6 +15,7 @@ export function driveStatus(
   const { busySince, bytesRead, bytesWritten, requests } = counters
   const busyMs = busySince === 0 ? 0 : Math.max(0, Date.now() - busySince)
   return {
+    driver: order.driver,
     readOnly: order.readOnly,
     bytesRead,
     bytesWritten,

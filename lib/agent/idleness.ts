@@ -1,7 +1,7 @@
 // How long a drive has been left alone. The worker only counts; the time is taken here.
 
 import { performance } from 'node:perf_hooks'
-import type { Counters } from '../mount/fuse-linux/counters.js'
+import type { Counters } from '../mount/counters.js'
 
 export class Idleness {
   readonly #counters: Counters

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { serialize } from 'node:v8'
 import { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
-import { Agent, startTester, startWorker } from './agent.js'
+import { Agent } from './agent.js'
 import { closeFd } from '../native/files.js'
 import { openLog } from '../store/log-file.js'
 import { guardMemory } from './process.js'
@@ -82,18 +82,16 @@ const failed = (message: string): ControlReply => ({
 
 export function serveHere(order: Order): Starting {
   guardMemory()
-  const worker = startWorker()
-  const tester = startTester(order)
-  let agent: Agent | null = null
+  const agent = new Agent(order)
+  let started = false
   return {
     async start(body) {
-      agent = new Agent(order, worker, tester)
+      started = true
       await agent.start(body)
     },
     cancel() {
-      void worker.terminate()
-      tester?.end()
+      agent.cancel()
     },
-    ended: () => agent?.told ?? Promise.resolve(null),
+    ended: () => (started ? agent.told : Promise.resolve(null)),
   }
 }

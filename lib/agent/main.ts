@@ -4,47 +4,58 @@
 
 import { Socket } from 'node:net'
 import { deserialize } from 'node:v8'
-import type { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
-import { Agent, startTester, startWorker } from './agent.js'
+import { Agent } from './agent.js'
 import { guardMemory } from './process.js'
 import { FrameReader, toWire, type ControlReply, type Order } from './protocol.js'
-import type { Tester } from './tester.js'
 
 guardMemory()
 
-// begins to load while the command still derives the keys
-const worker = startWorker()
 const parent = new Socket({ fd: 3, readable: true, writable: true })
 const frames = new FrameReader()
-let order: Order | null = null
-let tester: Tester | null = null
 let agent: Agent | null = null
+let started = false
+let refused = false
 let usable = false
 
 parent.on('data', (chunk: Buffer) => {
   for (const bytes of frames.push(chunk)) {
-    if (order === null) {
-      order = JSON.parse(bytes.toString()) as Order
-      tester = startTester(order)
-    } else if (agent === null) void start(order, bytes)
+    if (refused) bytes.fill(0)
+    else if (agent === null) begin(JSON.parse(bytes.toString()) as Order)
+    else if (!started) void start(agent, bytes)
   }
 })
 parent.on('error', () => undefined)
 parent.on('close', () => {
   if (usable) return
-  if (agent === null) process.exit(0)
+  if (agent === null || !started) process.exit(0)
   void agent.unmount(true)
 })
 
-async function start(how: Order, bytes: Buffer): Promise<void> {
+/** What serves begins to load while the command still derives the keys. */
+function begin(order: Order): void {
+  try {
+    agent = new Agent(order)
+  } catch (error) {
+    refused = true
+    void answer({ ok: false, error: toWire(error) }).then(() => process.exit(1))
+  }
+}
+
+function answer(reply: ControlReply): Promise<void> {
+  return new Promise((resolve) =>
+    parent.end(`${JSON.stringify(reply)}\n`, () => {
+      resolve()
+    }),
+  )
+}
+
+async function start(agent: Agent, bytes: Buffer): Promise<void> {
+  started = true
   // its arrays are views of `bytes`
   const body = deserialize(bytes) as VaultBody
   let reply: ControlReply = { ok: true }
-  let told: Promise<CofferError | null> = Promise.resolve(null)
   try {
-    agent = new Agent(how, worker, tester)
-    told = agent.told
     await agent.start(body)
     usable = true
   } catch (error) {
@@ -52,12 +63,8 @@ async function start(how: Order, bytes: Buffer): Promise<void> {
   } finally {
     bytes.fill(0)
   }
-  await new Promise((resolve) =>
-    parent.end(`${JSON.stringify(reply)}\n`, () => {
-      resolve(null)
-    }),
-  )
-  const error = reply.ok ? await told : null
+  await answer(reply)
+  const error = reply.ok ? await agent.told : null
   // nothing that still hangs in a pool thread may keep the keys' process alive
   process.exit(reply.ok && error === null ? 0 : 1)
 }

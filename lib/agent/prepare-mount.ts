@@ -2,7 +2,8 @@
 // the foreground: is that a vault, is it open already, can FUSE be used, is the mountpoint fit.
 
 import { CofferError } from '../errors.js'
-import { fuseProblem } from '../mount/fuse-linux/fuse-problem.js'
+import type { Driver } from '../mount/driver.js'
+import { driverProblem } from '../mount/driver-problem.js'
 import { assertReadable, isReadOnly } from '../store/config-file.js'
 import { usableFolder } from '../store/folder.js'
 import { logPath } from '../store/log-file.js'
@@ -19,6 +20,7 @@ export interface MountRequest {
   mountpoint: string
   /** a copy of the config to use in place of the vault's */
   configFile: string | null
+  driver: Driver
   readOnly: boolean
   allowOther: boolean
   /** 0: never */
@@ -34,7 +36,7 @@ export interface Prepared {
 
 export function prepareMount(request: MountRequest): Prepared {
   const loaded = loadVault(request.vault, request.configFile)
-  const problem = fuseProblem()
+  const problem = driverProblem(request.driver)
   if (problem !== null) throw problem
   for (const folder of [stateFolder(), runtimeFolder()]) usableFolder(folder)
   const { vault, vaultId } = loaded
@@ -46,12 +48,13 @@ export function prepareMount(request: MountRequest): Prepared {
       hint: 'mount it with --read-only',
     })
   }
-  const { readOnly, allowOther, idleSeconds, logNames, selfTest } = request
+  const { driver, readOnly, allowOther, idleSeconds, logNames, selfTest } = request
   return {
     order: {
       vaultId,
       vault,
       mountpoint,
+      driver,
       deviceId: hex(deviceId()),
       readOnly,
       allowOther,

@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer'
 import type { MessagePort } from 'node:worker_threads'
 import { CofferError, type ErrorCode } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
+import type { Driver } from '../mount/driver.js'
 
 /** What to mount and how. No secrets. */
 export interface Order {
@@ -16,6 +17,7 @@ export interface Order {
   /** absolute */
   vault: string
   mountpoint: string
+  driver: Driver
   /** hex */
   deviceId: string
   readOnly: boolean
@@ -50,7 +52,7 @@ export interface TesterJob {
 }
 export type TesterReply = { ok: true; bytes: number } | { ok: false; error: WireError }
 
-/** What only the worker knows. */
+/** What only the thread that serves knows. */
 export interface DriveReport {
   engine: string
   /** why it is not the fast one; empty where it is */
@@ -68,6 +70,7 @@ export interface Damaged {
 }
 
 export interface DriveStatus {
+  driver: Driver
   readOnly: boolean
   bytesRead: number
   bytesWritten: number
@@ -97,7 +100,7 @@ export type ControlReply = { ok: true; status?: DriveStatus } | { ok: false; err
 export interface WorkerStart {
   order: Order
   body: VaultBody
-  /** memory of mount/fuse-linux/counters.ts */
+  /** memory of mount/counters.ts */
   counters: SharedArrayBuffer
   /** null: no self-test */
   hidden: HiddenFiles | null
@@ -130,6 +133,17 @@ export type WorkerEvent =
   | { event: 'log'; line: string }
   /** the kernel's side is gone and everything is stored, or the error says what is not */
   | { event: 'ended'; error?: WireError }
+
+/** Main thread to a thread that takes the mount away, and back. */
+export interface Leaving {
+  mountpoint: string
+  /** MAJOR:MINOR */
+  device: string
+  lazy: boolean
+}
+export interface LeaveAnswer {
+  error?: WireError
+}
 
 export interface WireError {
   code: string

@@ -27,6 +27,9 @@ type ScratchOptions = Pick<DriveOptions, 'engine' | 'deviceId' | 'log'> & {
   chunkLog2: number
 }
 
+/** `pids` null: the driver cannot tell who asks, and the names, which nobody can guess, must do. */
+export type ScratchFiles = Omit<HiddenFiles, 'pids'> & { pids: readonly number[] | null }
+
 export class ScratchDrive {
   /** what is to be served as long as the test runs */
   readonly shown: HiddenNames
@@ -34,7 +37,7 @@ export class ScratchDrive {
   readonly #drive: Drive
 
   /** Throws STATE, ALREADY_MOUNTED. */
-  constructor(tested: Drive, { files, filled, pids }: HiddenFiles, options: ScratchOptions) {
+  constructor(tested: Drive, { files, filled, pids }: ScratchFiles, options: ScratchOptions) {
     const { vaultId, chunkLog2, ...others } = options
     this.#folder = new ScratchFolder(vaultId)
     try {
@@ -54,7 +57,7 @@ export class ScratchDrive {
     this.shown = new HiddenNames(tested, {
       drive: this.#drive,
       names: new Set(files.map(({ name }) => name)),
-      sees: (tid) => pids.some((pid) => isThreadOf(tid, pid)),
+      sees: (tid) => pids === null || pids.some((pid) => isThreadOf(tid, pid)),
     })
     try {
       for (const file of files) this.#make(file.name, filled ? contentOf(file) : null)

@@ -1,10 +1,16 @@
 // The main thread's end of the link to the drive worker. The worker runs one synchronous loop, so
-// it takes messages only between requests, when an eventfd wakes it; its answers come as events.
+// it takes messages only between requests, when an eventfd wakes it; its answers come as events. This
+// thread makes the mount and takes it away, since the one that serves must not.
 
-import { MessageChannel, type Worker } from 'node:worker_threads'
+import { MessageChannel, Worker } from 'node:worker_threads'
 import { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
+import type { Counters } from '../mount/counters.js'
+import { mountFuse } from '../mount/fuse-linux/mount-fuse.js'
+import type { FuseSession, MountOptions } from '../mount/mount-options.js'
 import { closeWake, openWake, wake } from '../native/eventfd.js'
+import type { DriveThread } from './drive-thread.js'
+import { leave } from './mountpoint.js'
 import {
   fromWire,
   type Answer,
@@ -13,6 +19,7 @@ import {
   type Order,
   type WorkerEvent,
   type WorkerRequest,
+  type WorkerServe,
   type WorkerStart,
 } from './protocol.js'
 
@@ -21,20 +28,20 @@ interface Waiting {
   reject(error: Error): void
 }
 
-export class WorkerLink {
-  /** When the worker has ended. null: everything is stored. */
+export class WorkerLink implements DriveThread {
   readonly ended: Promise<CofferError | null>
-  readonly #worker: Worker
+  readonly #worker = new Worker(new URL('./drive-worker.js', import.meta.url))
   readonly #requests = new MessageChannel()
   readonly #wakeFd = openWake()
   readonly #waiting = new Map<number, Waiting>()
   /** the question that `open` waits on */
   readonly #OPEN = 0
   #nextId = 1
+  #session: FuseSession | null = null
   #over = false
 
-  constructor(worker: Worker, log: (line: string) => void) {
-    this.#worker = worker
+  constructor(log: (line: string) => void) {
+    const worker = this.#worker
     this.ended = new Promise((resolve) => {
       let result: CofferError | null | undefined
       worker.on('message', (event: WorkerEvent) => {
@@ -49,17 +56,16 @@ export class WorkerLink {
       worker.on('exit', () => {
         const silent = new CofferError('AGENT', "the drive's thread ended without a word")
         const error = result === undefined ? silent : result
-        this.#close(error ?? new CofferError('NOT_MOUNTED', 'the drive has ended'))
+        this.#lost(error ?? new CofferError('NOT_MOUNTED', 'the drive has ended'))
         resolve(error)
       })
     })
   }
 
-  /** Hands over the order and the keys. Resolves when the vault is open. */
   async open(
     order: Order,
     body: VaultBody,
-    counters: SharedArrayBuffer,
+    { shared: counters }: Counters,
     hidden: HiddenFiles | null,
   ): Promise<void> {
     const { port2: requests } = this.#requests
@@ -71,29 +77,47 @@ export class WorkerLink {
     })
   }
 
-  /** The worker owns the connection from now on, except for closing it. */
-  serve(deviceFd: number): void {
-    this.#worker.postMessage({ deviceFd })
+  async mount(options: MountOptions): Promise<string> {
+    this.#session = mountFuse(options)
+    // the worker owns the connection from now on, except for closing it
+    this.#serve(this.#session.deviceFd)
+    return Promise.resolve(this.#session.devNumber)
   }
 
-  /** null where the worker is held up by a request and has not answered in time. */
+  #serve(deviceFd: number): void {
+    const serve: WorkerServe = { deviceFd }
+    this.#worker.postMessage(serve)
+  }
+
+  async leave(lazy: boolean): Promise<void> {
+    if (this.#session !== null) leave(this.#session.mountpoint, this.#session.devNumber, lazy)
+    return Promise.resolve()
+  }
+
   async report(timeoutMs: number): Promise<DriveReport | null> {
     return (await this.#ask('report', timeoutMs))?.report ?? null
   }
 
-  /** Stores everything that is open. Throws what cannot be stored. */
   async sync(): Promise<void> {
     await this.#ask('sync', 0)
   }
 
-  /** The self-test is over. Resolves with the bytes that the drive served to it. */
   async tested(): Promise<number> {
     return (await this.#ask('tested', 0))?.served ?? 0
   }
 
-  /** Ends the loop though the kernel may still hold the mount. */
   stop(): void {
-    if (!this.#over) this.#post({ id: -1, op: 'stop' })
+    if (this.#over) return
+    if (this.#session === null) this.#serve(-1)
+    else this.#post({ id: -1, op: 'stop' })
+  }
+
+  close(): void {
+    this.#session?.close()
+  }
+
+  cancel(): void {
+    void this.#worker.terminate()
   }
 
   #post(request: WorkerRequest): void {
@@ -132,7 +156,7 @@ export class WorkerLink {
     else waiting?.resolve(answer)
   }
 
-  #close(error: CofferError): void {
+  #lost(error: CofferError): void {
     this.#over = true
     for (const waiting of this.#waiting.values()) waiting.reject(error)
     this.#waiting.clear()

@@ -4,7 +4,8 @@
 import { totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { openEngine } from '../crypto/choose-engine.js'
-import { fuseProblem } from '../mount/fuse-linux/fuse-problem.js'
+import { DEFAULT_DRIVER, DRIVERS } from '../mount/driver.js'
+import { driverProblem } from '../mount/driver-problem.js'
 import { nativeAvailable, nativeProblem } from '../native/libc.js'
 import { CofferError } from '../errors.js'
 import { describeFolder, tryWriting, usableFolder } from '../store/folder.js'
@@ -30,7 +31,7 @@ const fine = (what: string, says: string): Finding => ({ what, ok: true, says, a
 export function doctor({ folder, json }: Arguments): Promise<number> {
   const needed = fuse()
   const own = folders()
-  const findings = [node(), native(), engine(), needed, memory(), ...own]
+  const findings = [node(), native(), engine(), needed, ...otherDrivers(), memory(), ...own]
   if (folder !== undefined) findings.push(...vaultFolder(resolve(folder)))
   if (json) printJson(findings)
   else for (const finding of findings) show(finding)
@@ -69,9 +70,19 @@ function engine(): Finding {
 }
 
 function fuse(): Finding {
-  const problem = fuseProblem()
-  if (problem === null) return fine('mounting', 'FUSE can be used')
+  const problem = driverProblem(DEFAULT_DRIVER)
+  if (problem === null) return fine('mounting', `FUSE can be used, by ${DEFAULT_DRIVER}`)
   return { what: 'mounting', ok: false, says: problem.message, advice: problem.hint }
+}
+
+/** Nobody needs these where the default one works. */
+function otherDrivers(): Finding[] {
+  return DRIVERS.filter((driver) => driver !== DEFAULT_DRIVER).map((driver) => {
+    const what = `driver ${driver}`
+    const problem = driverProblem(driver)
+    if (problem === null) return fine(what, `can be used: mount --driver ${driver}`)
+    return { what, ok: false, says: problem.message, advice: problem.hint }
+  })
 }
 
 function memory(): Finding {

@@ -3,6 +3,7 @@
 
 import yargs, { type Argv } from 'yargs'
 import { CofferError } from '../errors.js'
+import { DEFAULT_DRIVER, DRIVERS } from '../mount/driver.js'
 import { fixFolders } from '../store/state-folder.js'
 import { fail, out } from './ui.js'
 import { version } from './version.js'
@@ -88,6 +89,12 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
             type: 'boolean',
             default: false,
             describe: 'other users may use the drive too',
+          })
+          .option('driver', {
+            type: 'string',
+            requiresArg: true,
+            default: DEFAULT_DRIVER,
+            describe: `how the drive is served: ${DRIVERS.join(', ')}`,
           })
           .option('idle', {
             type: 'string',

@@ -8,6 +8,7 @@ import { readPassword, type PasswordSource } from './read-password.js'
 import { bold, fail, quoted, say, warn } from './ui.js'
 import { prepareMount } from '../agent/prepare-mount.js'
 import type { Order } from '../agent/protocol.js'
+import { DEFAULT_DRIVER, DRIVERS, type Driver } from '../mount/driver.js'
 
 interface Arguments extends PasswordSource {
   vault: string
@@ -15,6 +16,7 @@ interface Arguments extends PasswordSource {
   foreground: boolean
   readOnly: boolean
   allowOther: boolean
+  driver: string
   idle?: string | undefined
   logNames: boolean
   config?: string | undefined
@@ -35,10 +37,20 @@ function idleSeconds(text: string | undefined): number {
   return seconds
 }
 
+function driverNamed(name: string): Driver {
+  const driver = DRIVERS.find((known) => known === name)
+  if (driver !== undefined) return driver
+  throw new CofferError('USAGE', `there is no driver "${name}"`, {
+    hint: `there are ${DRIVERS.join(' and ')}; without --driver it is ${DEFAULT_DRIVER}`,
+  })
+}
+
 export async function mount(args: Arguments): Promise<number> {
+  const driver = driverNamed(args.driver)
   const idle = idleSeconds(args.idle)
   for (const line of clearStale()) say(line)
-  const prepared = prepareMount({ ...args, configFile: args.config ?? null, idleSeconds: idle })
+  const configFile = args.config ?? null
+  const prepared = prepareMount({ ...args, driver, configFile, idleSeconds: idle })
   const password = await readPassword(args)
   const { order } = prepared
   const starting = args.foreground ? serveHere(order) : launch(order)

@@ -31,10 +31,16 @@ export class HiddenNames implements Filesystem {
   bytesRead = 0
   readonly #drive: Filesystem
   readonly #hidden: HiddenFiles
+  #concealed = false
 
   constructor(drive: Filesystem, hidden: HiddenFiles) {
     this.#drive = drive
     this.#hidden = hidden
+  }
+
+  /** From now on nobody sees them. What has them open must be closed before their drive is. */
+  conceal(): void {
+    this.#concealed = true
   }
 
   /** The drive that a nodeid or handle is of. */
@@ -44,7 +50,7 @@ export class HiddenNames implements Filesystem {
 
   lookup(parent: number, name: string, out: Entry, tid = 0): boolean {
     const { drive, names, sees } = this.#hidden
-    if (parent !== ROOT_NODEID || !names.has(name) || !sees(tid))
+    if (this.#concealed || parent !== ROOT_NODEID || !names.has(name) || !sees(tid))
       return this.#drive.lookup(parent, name, out)
     if (!drive.lookup(ROOT_NODEID, name, out)) return false
     out.nodeid += APART

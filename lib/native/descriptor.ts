@@ -5,6 +5,7 @@ import { addressOf, check, lazy } from './libc.js'
 
 const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2000000
+const F_DUPFD_CLOEXEC = 1030
 const F_SETFD = 2
 const F_GETFL = 3
 const F_SETFL = 4
@@ -32,7 +33,20 @@ export function close(fd: number): void {
 
 /** For a descriptor that came from elsewhere. */
 export function makeOwn(fd: number): void {
-  check(fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl')
+  closeOnExec(fd)
   const flags = check(fcntl(fd, F_GETFL, 0), 'fcntl')
   check(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 'fcntl')
 }
+
+/** A program that is started later does not inherit it. */
+export function closeOnExec(fd: number): void {
+  check(fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl')
+}
+
+/** A program that is started by somebody else than Node inherits it. */
+export function keepOnExec(fd: number): void {
+  check(fcntl(fd, F_SETFD, 0), 'fcntl')
+}
+
+/** Another descriptor of the same thing, which stays when the first is closed. */
+export const duplicate = (fd: number): number => check(fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl')

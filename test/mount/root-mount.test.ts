@@ -16,7 +16,7 @@ import { spawn } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { usersOf } from '../../lib/mount/mount-users.js'
 import { mountedAt, mountpointPath } from '../../lib/mount/mountinfo.js'
-import { unmount } from '../../lib/mount/fuse-linux/unmount.js'
+import { unmount } from '../../lib/mount/unmount.js'
 import { needs } from '../needs.js'
 import { emptyFolder, gone, launch, NOBODY, sh, startDrive } from './drive.js'
 

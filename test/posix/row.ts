@@ -30,3 +30,6 @@ export function errorOf(act: () => unknown): string {
     return code
   }
 }
+
+/** Under which a driver may name a row that it cannot pass. */
+export const rowName = (topic: string, what: string): string => `${topic}: ${what}`

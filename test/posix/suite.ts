@@ -2,10 +2,12 @@
 // what a file system does, then a drive. A row is a sentence, what to do in a folder of its own, and
 // what comes of it: the value it returns, or the code of the system's error.
 //
-// Where a drive may differ, its row says what it does instead. Nothing else may.
+// Where a drive may differ, its row says what it does instead. Nothing else may, but for the rows that a
+// driver names because it cannot pass them; and those it must not pass.
 
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Test } from 'tap'
 import { needs, type Need } from '../needs.js'
 import { Folder } from './folder.js'
@@ -31,7 +33,7 @@ import { rows as sizes } from './rows/sizes.js'
 import { rows as settingTimes } from './rows/setting-times.js'
 import { rows as touching } from './rows/touching.js'
 import { rows as unlinking } from './rows/unlinking.js'
-import type { Row } from './row.js'
+import { rowName, type Row } from './row.js'
 import { rows as attributesTable } from './table/attributes.js'
 import { rows as bytesTable } from './table/bytes.js'
 import { rows as locksTable } from './table/maps-and-locks.js'
@@ -74,47 +76,53 @@ export const behaviours: Record<string, readonly Row[]> = {
 
 export type Place = 'disk' | 'drive'
 
-/** Runs every row below `root`, which is empty before and afterwards. */
-export function runSuite(t: Test, root: string, place: Place): void {
+/**
+ * Runs every row below `root`, which is empty before and afterwards. `cannot` are the `rowName`s of those
+ * that come to something else here.
+ */
+export function runSuite(
+  t: Test,
+  root: string,
+  place: Place,
+  cannot: ReadonlySet<string> = new Set(),
+): void {
   for (const [topic, rows] of Object.entries(behaviours)) {
-    const need = [...new Set(rows.flatMap(([, , , { need } = {}]) => need ?? []))]
-    void t.test(topic, (t) => {
+    const run = (t: Test, need?: Need): void => {
       for (const [number, row] of rows.entries()) {
-        if (row[3]?.need === undefined)
-          runRow(t, join(root, `${topic} ${String(number)}`), row, place)
+        if (row[3]?.need !== need) continue
+        const path = join(root, `${topic} ${String(number)}`)
+        runRow(t, path, row, place, cannot.has(rowName(topic, row[0])))
       }
+    }
+    void t.test(topic, (t) => {
+      run(t)
       t.end()
     })
-    for (const thing of need) runNeedy(t, root, topic, rows, thing, place)
+    for (const need of new Set(rows.flatMap(([, , , { need } = {}]) => need ?? []))) {
+      // of its own, so that it can be left out
+      void t.test(`${topic}, ${need}`, (t) => {
+        if (needs(t, need)) run(t, need)
+        t.end()
+      })
+    }
   }
 }
 
-/** Rows that need something of the machine, in a test of their own that can be left out. */
-function runNeedy(
+function runRow(
   t: Test,
-  root: string,
-  topic: string,
-  rows: readonly Row[],
-  thing: Need,
+  path: string,
+  [what, act, expected, options]: Row,
   place: Place,
+  cannot: boolean,
 ): void {
-  void t.test(`${topic}, ${thing}`, (t) => {
-    if (needs(t, thing)) {
-      for (const [number, row] of rows.entries()) {
-        if (row[3]?.need === thing) runRow(t, join(root, `${topic} ${String(number)}`), row, place)
-      }
-    }
-    t.end()
-  })
-}
-
-function runRow(t: Test, path: string, [what, act, expected, options]: Row, place: Place): void {
   mkdirSync(path)
   const folder = new Folder(path)
   const wanted =
     place === 'drive' && options !== undefined && 'onDrive' in options ? options.onDrive : expected
   try {
-    t.strictSame(outcome(folder, act), wanted, what)
+    const came = outcome(folder, act)
+    if (cannot) t.notOk(isDeepStrictEqual(came, wanted), `named as impossible, and it is: ${what}`)
+    else t.strictSame(came, wanted, what)
   } finally {
     folder.closeAll()
     rmSync(path, { recursive: true, force: true })

@@ -3,8 +3,9 @@
 // a kernel that INIT cannot agree with.
 
 import { constants } from 'node:os'
-import { CofferError, errnoOf } from '../../errors.js'
+import { errnoOf } from '../../errors.js'
 import { emptyAttributes, emptyEntry, type Filesystem } from '../../fs/filesystem.js'
+import { isDefect } from '../defect.js'
 import * as directories from './directory-requests.js'
 import { emptyStatfs, NO_REPLY, type Exchange, type Handler } from './exchange.js'
 import * as files from './file-requests.js'
@@ -105,10 +106,6 @@ export class Dispatch {
     }
   }
 }
-
-const isDefect = (error: unknown): boolean =>
-  !(error instanceof CofferError) &&
-  (error as NodeJS.ErrnoException | undefined)?.errno === undefined
 
 const isSilent = (opcode: number): boolean =>
   opcode === OPCODE.FORGET || opcode === OPCODE.BATCH_FORGET

@@ -1,22 +1,22 @@
 // Makes a drive of a folder's place in the tree. Nothing is served yet: whoever touches the mount waits
 // until some thread calls `serve` with the session's descriptor.
 
-import { statSync, writeFileSync } from 'node:fs'
-import { CofferError } from '../../errors.js'
+import { writeFileSync } from 'node:fs'
 import { close } from '../../native/descriptor.js'
-import { mountedAt, mountpointPath } from '../mountinfo.js'
-import { watchMount } from './death-watch.js'
-import { fusermount, fuseProblem, isRoot } from './fuse-problem.js'
-import { FILE_SYSTEM_TYPE, type FuseSession, type MountOptions } from './mount-options.js'
+import { mountedAt } from '../mountinfo.js'
+import { ownDevice, usablePlace } from '../mount-place.js'
+import { watchMount } from '../death-watch.js'
+import { fusermount, fuseProblem, isRoot } from '../fuse-problem.js'
+import { FILE_SYSTEM_TYPE, type FuseSession, type MountOptions } from '../mount-options.js'
 import { mountFusermount } from './mount-fusermount.js'
 import { mountRoot } from './mount-root.js'
-import { unmount } from './unmount.js'
+import { unmount } from '../unmount.js'
 import { MAX_IO } from './wire.js'
 
 export function mountFuse(options: MountOptions): FuseSession {
   const problem = fuseProblem()
   if (problem !== null) throw problem
-  const mountpoint = usable(options.mountpoint)
+  const mountpoint = usablePlace(options.mountpoint)
   const resolved = { ...options, mountpoint }
   const helper = isRoot() ? null : fusermount()
   const deviceFd = helper === null ? mountRoot(resolved) : mountFusermount(helper, resolved)
@@ -42,42 +42,6 @@ export function mountFuse(options: MountOptions): FuseSession {
     if (mountedAt(mountpoint)?.type === FILE_SYSTEM_TYPE) unmount(mountpoint, { lazy: true })
     throw error
   }
-}
-
-/** The mount point's real path; throws where it is no folder, or a drive already. */
-function usable(path: string): string {
-  try {
-    const mountpoint = mountpointPath(path)
-    if (mountedAt(mountpoint)?.type === FILE_SYSTEM_TYPE) {
-      throw new CofferError('ALREADY_MOUNTED', `a coffer drive is mounted on ${path}`, {
-        hint: `run coffer unmount ${path}`,
-      })
-    }
-    if (!statSync(mountpoint).isDirectory()) {
-      throw new CofferError('MOUNTPOINT', `${path} is not a folder`, {
-        hint: 'name an empty folder',
-      })
-    }
-    return mountpoint
-  } catch (error) {
-    if (error instanceof CofferError) throw error
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') {
-      throw new CofferError('MOUNTPOINT', `${path} does not exist`, { hint: `mkdir -p ${path}` })
-    }
-    if (code === 'ENOTCONN') {
-      throw new CofferError('MOUNTPOINT', `what was mounted on ${path} is dead`, {
-        hint: `fusermount3 -uz ${path}`,
-      })
-    }
-    throw new CofferError('MOUNTPOINT', `${path} cannot be used: ${code ?? String(error)}`)
-  }
-}
-
-function ownDevice(mountpoint: string): string {
-  const mount = mountedAt(mountpoint)
-  if (mount?.type === FILE_SYSTEM_TYPE) return mount.device
-  throw new CofferError('NOT_MOUNTED', `${mountpoint} was unmounted by somebody else at once`)
 }
 
 /** Before INIT is answered, since the kernel then settles on the smaller of this and our answer. */

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { CofferError } from '../../errors.js'
 import { receiveDescriptor, socketpair } from '../../native/descriptor-passing.js'
 import { close, makeOwn } from '../../native/descriptor.js'
-import { plainName, SUBTYPE, type MountOptions } from './mount-options.js'
+import { plainName, SUBTYPE, type MountOptions } from '../mount-options.js'
 import { MAX_IO } from './wire.js'
 
 const COMM_FD = 3

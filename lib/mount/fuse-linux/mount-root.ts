@@ -4,7 +4,7 @@ import { CofferError } from '../../errors.js'
 import { close } from '../../native/descriptor.js'
 import { openFuseDevice } from '../../native/fuse-device.js'
 import { mount, MS_NODEV, MS_NOSUID, MS_RDONLY } from '../../native/mount.js'
-import { FILE_SYSTEM_TYPE, plainName, type MountOptions } from './mount-options.js'
+import { FILE_SYSTEM_TYPE, plainName, type MountOptions } from '../mount-options.js'
 import { MAX_IO } from './wire.js'
 
 /** The descriptor of the connection. */

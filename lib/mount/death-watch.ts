@@ -6,8 +6,8 @@
 // the same device number, since those are used again at once, but it answers statfs(2).
 
 import { spawn } from 'node:child_process'
-import { CofferError } from '../../errors.js'
-import { close, pipe } from '../../native/descriptor.js'
+import { CofferError } from '../errors.js'
+import { close, pipe } from '../native/descriptor.js'
 import { FILE_SYSTEM_TYPE } from './mount-options.js'
 
 /**

@@ -2,9 +2,9 @@
 // for answers meanwhile.
 
 import { spawnSync } from 'node:child_process'
-import { CofferError } from '../../errors.js'
-import { MNT_DETACH, umount, UMOUNT_NOFOLLOW } from '../../native/mount.js'
-import { mountedAt } from '../mountinfo.js'
+import { CofferError } from '../errors.js'
+import { MNT_DETACH, umount, UMOUNT_NOFOLLOW } from '../native/mount.js'
+import { mountedAt } from './mountinfo.js'
 import { fusermount, isRoot } from './fuse-problem.js'
 
 export interface UnmountOptions {
@@ -32,7 +32,7 @@ function unmountRoot(mountpoint: string, lazy: boolean): void {
 }
 
 function unmountFusermount(mountpoint: string, lazy: boolean): void {
-  const program = fusermount()
+  const program = fusermount() ?? fusermount('fusermount')
   if (program === null) throw new CofferError('NO_FUSE', 'fusermount3 is not installed')
   const result = spawnSync(program, [lazy ? '-uz' : '-u', '--', mountpoint], {
     cwd: '/',

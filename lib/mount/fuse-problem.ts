@@ -1,18 +1,21 @@
-// What is missing before a drive can be mounted, in words that say what to do. `coffer doctor` and
-// `coffer mount` ask the same.
+// What is missing before a drive can be mounted with the kernel's FUSE, whichever driver speaks to it, in
+// words that say what to do. `coffer doctor` and `coffer mount` ask the same.
 
 import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { CofferError } from '../../errors.js'
-import { FUSE_DEVICE } from '../../native/fuse-device.js'
-import { nativeAvailable, nativeProblem } from '../../native/libc.js'
+import { CofferError } from '../errors.js'
+import { FUSE_DEVICE } from '../native/fuse-device.js'
+import { nativeAvailable, nativeProblem } from '../native/libc.js'
+
+/** fuse3's, and that of FUSE 2, by which fuse3 calls it too */
+export type Fusermount = 'fusermount3' | 'fusermount'
 
 const INSTALL = 'install it: apt install fuse3 (dnf install fuse3, pacman -S fuse3, apk add fuse3)'
 
 export const isRoot = (): boolean => process.geteuid?.() === 0
 
-/** Null if mounting can be tried. */
-export function fuseProblem(): CofferError | null {
+/** Null if mounting can be tried; everybody but root needs that program to be there. */
+export function fuseProblem(program: Fusermount = 'fusermount3'): CofferError | null {
   if (process.platform !== 'linux') {
     return problem('the FUSE device of the kernel is used on Linux only', 'use coffer get and put')
   }
@@ -23,8 +26,8 @@ export function fuseProblem(): CofferError | null {
     return problem('mounting needs a 64-bit system', 'use coffer get and put')
   }
   const device = deviceProblem()
-  if (device !== null || isRoot() || fusermount() !== null) return device
-  return problem('the program fusermount3 is not installed', INSTALL)
+  if (device !== null || isRoot() || fusermount(program) !== null) return device
+  return problem(`the program ${program} is not installed`, INSTALL)
 }
 
 const CONTAINER = 'start a container with --device /dev/fuse --cap-add SYS_ADMIN'
@@ -55,15 +58,15 @@ function deviceProblem(): CofferError | null {
   }
 }
 
-const problem = (message: string, hint: string): CofferError =>
+export const problem = (message: string, hint: string): CofferError =>
   new CofferError('NO_FUSE', message, { hint })
 
 /** Path of the helper that mounts for users other than root; null where it is not installed. */
-export function fusermount(): string | null {
+export function fusermount(program: Fusermount = 'fusermount3'): string | null {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/bin', '/usr/bin']
   for (const folder of folders) {
     if (!folder.startsWith('/')) continue
-    const path = join(folder, 'fusermount3')
+    const path = join(folder, program)
     if (isProgram(path)) return path
   }
   return null

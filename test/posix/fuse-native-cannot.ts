@@ -1,0 +1,136 @@
+// What a drive cannot do under the driver fuse-native: rows of the suite, by topic and sentence, and what
+// forbids each. native-notes/fuse-native.md shows the same table, which a test compares.
+
+import { rowName } from './row.js'
+
+export interface Inability {
+  topic: string
+  /** first words of rows */
+  rows: readonly string[]
+  /** the function of the library or the kernel that forbids it */
+  because: string
+}
+
+export const CANNOT: readonly Inability[] = [
+  {
+    topic: 'allocating',
+    rows: [
+      'the file grows and is zero',
+      'beyond what is there: old bytes stay',
+      'the size is kept, the room is taken, until it is truncated',
+      'a hole is made, and its room given back',
+      'a hole in what has just been written',
+      'a hole up to the end and beyond',
+      'a hole of everything',
+      'a hole inside one block',
+      'a hole beyond the end changes nothing',
+      'a hole is written to again',
+      'a mapping does not keep what was in a hole',
+      'a range is made zero and keeps its room',
+      'a range is made zero beyond the end',
+      'beyond all bounds',
+      'beyond what ext4 holds',
+      'mtime moves',
+      'a hole that was made is found',
+      'a hole that was made in a large file is found',
+      '100 GiB of nothing',
+      '8 TiB of nothing',
+    ],
+    because:
+      'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP',
+  },
+  {
+    topic: 'allocating',
+    rows: ['data and holes are found'],
+    because: 'libfuse 2.9 has no lseek operation: to the kernel every file is data up to its end',
+  },
+  {
+    topic: 'links',
+    rows: ['a target that is not UTF-8'],
+    because:
+      'fuse_native_signal_readlink takes a JavaScript string: such a target is refused with EILSEQ',
+  },
+  {
+    topic: 'replacing',
+    rows: ['RENAME_NOREPLACE over nothing'],
+    because: 'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL',
+  },
+  {
+    topic: 'exchanging',
+    rows: [
+      'two files',
+      'two files, there and back',
+      'two directories',
+      'a file and a directory',
+      'a directory and a file, of other directories',
+      'a file and a symbolic link',
+      'two symbolic links, a long name',
+      'files that are open and not stored',
+      'hard links: with another file, and with each other',
+      'no replacing: a free name',
+    ],
+    because: 'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL',
+  },
+  {
+    topic: 'unlinking',
+    rows: ['its directory can go before it'],
+    because:
+      'fuse_lib_rmdir of libfuse forgets the path of what lay in the directory: the open file is ENOENT',
+  },
+  {
+    topic: 'owners',
+    rows: [
+      "somebody else's file is his",
+      'and he can use it',
+      'a set-gid directory gives its group',
+    ],
+    because:
+      'fuse_get_context is not handed to JavaScript: what anybody makes belongs to the user of the drive',
+  },
+  {
+    topic: 'permission',
+    rows: ["reading one's own 0077"],
+    because:
+      'fuse_get_context is not handed to JavaScript: what anybody makes belongs to the user of the drive',
+  },
+  {
+    topic: 'setting times',
+    rows: ['touch -a', 'touch -m'],
+    because:
+      'timespec_to_uint64 makes one number of UTIME_NOW and UTIME_OMIT: both times become now',
+  },
+  {
+    topic: 'setting times',
+    rows: ['before 1970, and far ahead'],
+    because:
+      'uint32s_to_timespec divides unsigned, and keeps milliseconds: before 1970 is shown as 1970',
+  },
+  {
+    topic: 'setting times',
+    rows: [
+      'nanoseconds',
+      'atime alone',
+      'mtime alone',
+      'touch -d',
+      'of a directory',
+      'of a link',
+      'of files of any mode',
+      'set on an open file before its close',
+      'set by path while a file is open',
+      'set, then mode and owner: it stays',
+      'set, then renamed: it stays',
+      'set, then opened and read: it stays',
+    ],
+    because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
+  },
+]
+
+export const cannotDo: ReadonlySet<string> = new Set(
+  CANNOT.flatMap(({ topic, rows }) => rows.map((what) => rowName(topic, what))),
+)
+
+/** The table of the note. */
+export const table = (): string[] =>
+  CANNOT.flatMap(({ topic, rows, because }) =>
+    rows.map((what) => `| ${topic} | ${what} | ${because} |`),
+  )
