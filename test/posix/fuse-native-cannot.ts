@@ -123,6 +123,98 @@ export const CANNOT: readonly Inability[] = [
     ],
     because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
   },
+  {
+    topic: 'rights',
+    rows: [
+      'every mode of a directory: to list, to look up, to make and remove',
+      'what each makes is his, with his group',
+      'a set-gid directory: group and bit go down',
+    ],
+    because:
+      'fuse_get_context is not handed to JavaScript: what anybody makes belongs to the user of the drive',
+  },
+  {
+    topic: 'rights',
+    rows: ['set-user-ID goes: fallocate'],
+    because:
+      'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP',
+  },
+  {
+    topic: 'moving times',
+    rows: ['a set time of a directory stays when a new file in it is closed'],
+    because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
+  },
+  {
+    topic: 'touching',
+    rows: [
+      'fallocate that grows',
+      'fallocate inside',
+      'fallocate beyond, keeping the size',
+      'a hole',
+      'a hole beyond the end',
+      'a range made zero',
+    ],
+    because:
+      'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP',
+  },
+  {
+    topic: 'touching',
+    rows: ['an exchange', 'an exchange: the directory'],
+    because: 'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL',
+  },
+  {
+    topic: 'touching',
+    rows: ['a file without a name', 'a file without a name gets one'],
+    because: 'libfuse 2.9 has no TMPFILE: the kernel refuses O_TMPFILE with EOPNOTSUPP',
+  },
+  {
+    topic: 'table, opening',
+    rows: [
+      'open(O_TMPFILE|O_RDWR) a directory: a file without a name: ok',
+      'open(O_TMPFILE|O_WRONLY|O_EXCL) a directory: ok',
+      'linkat(O_TMPFILE) a file without a name gets one: ok',
+      'linkat(O_TMPFILE|O_EXCL) one that must not get any: ENOENT',
+      'linkat(O_TMPFILE) a name that is taken: EEXIST',
+    ],
+    because: 'libfuse 2.9 has no TMPFILE: the kernel refuses O_TMPFILE with EOPNOTSUPP',
+  },
+  {
+    topic: 'table, bytes',
+    rows: [
+      'fallocate(0) a range: ok',
+      'fallocate(0) beyond all bounds: EFBIG',
+      'fallocate(RLIMIT_FSIZE) beyond what the process may: EFBIG',
+      'fallocate(FALLOC_FL_KEEP_SIZE) a range: ok',
+      'fallocate(FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE) a range: ok',
+      'fallocate(FALLOC_FL_ZERO_RANGE) a range: ok',
+      'fallocate(FALLOC_FL_ZERO_RANGE|FALLOC_FL_KEEP_SIZE) a range: ok',
+    ],
+    because:
+      'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP',
+  },
+  {
+    topic: 'table, names',
+    rows: [
+      'renameat2(RENAME_NOREPLACE) a free name: ok',
+      'renameat2(RENAME_EXCHANGE) two files: ok',
+      'renameat2(RENAME_WHITEOUT) a file: a device of number 0 takes its place: ok',
+    ],
+    because: 'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL',
+  },
+  {
+    topic: 'table, attributes',
+    rows: ['utimensat(UTIME_OMIT,1) mtime alone: ok'],
+    because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
+  },
+  {
+    topic: 'table, attributes',
+    rows: [
+      'utimensat(1,UTIME_OMIT) atime alone: ok',
+      'utimensat(AT_SYMLINK_NOFOLLOW) a link: ok',
+      'futimens() a file: ok',
+    ],
+    because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
+  },
 ]
 
 export const cannotDo: ReadonlySet<string> = new Set(
