@@ -75,6 +75,13 @@ interface Live {
   since: number
 }
 
+/** A change that its blob does not have, and where its entry was written. */
+interface Stuck {
+  item: Change
+  position: number
+  size: number
+}
+
 export class Journal {
   readonly entry = new EntryBuffer()
   readonly #file: JournalFile
@@ -92,8 +99,8 @@ export class Journal {
   #position = 0
   #sequenceAt = 0
   #promised = 0
-  /** number of entries that their blobs refused: they stay, perhaps for the next mount */
-  #stuck = 0
+  /** entries that count and that their blobs refused, by inode: they stay, perhaps for the next mount */
+  readonly #stuck = new Map<number, Stuck>()
 
   constructor(file: JournalFile, backing: Backing, layout: Layout, clock: Clock, random: Random) {
     this.#file = file
@@ -182,9 +189,10 @@ export class Journal {
         this.#do(item, bytes)
       } catch (error) {
         first ??= error
-        this.#stuck++
+        const { ino } = item.blob
+        this.#stuck.set(ino, { item, position, size: filled })
         item.failed(() => {
-          this.#doAgain(item, position, filled)
+          this.bring(ino)
         })
       }
     }
@@ -204,12 +212,24 @@ export class Journal {
     item.done(bytes)
   }
 
-  #doAgain(item: Change, position: number, size: number): void {
+  /**
+   * Before a blob is looked at again: does what it refused before, and may refuse once more. Nothing
+   * may be made of it earlier, since it may be torn, and the next mount will do the entry in any case.
+   */
+  bring(ino: number): void {
+    const stuck = this.#stuck.get(ino)
+    const live = this.#live.get(ino)
+    if (stuck === undefined || live === undefined) return
+    const { item, position, size } = stuck
     const bytes = Buffer.alloc(size)
     if (this.#file.read(bytes, size, position) < size)
       throw new CofferError('EIO', 'the journal has become shorter')
-    this.#do(item, bytes)
-    this.#stuck--
+    const { change, records } = item
+    const fd = live.blob?.fd ?? live.fd
+    redo(this.#backing, this.#layout, fd, bytes, { ...change, records })
+    this.#stuck.delete(ino)
+    // where it was closed meanwhile, its header is going to be read anew
+    if (live.blob === item.blob) item.done(bytes)
   }
 
   #enliven(blob: JournaledBlob, seal: Uint8Array): void {
@@ -243,8 +263,8 @@ export class Journal {
   forget(ino: number): void {
     const live = this.#live.get(ino)
     if (live === undefined) return
-    this.#live.delete(ino)
-    if (live.blob === null) this.#backing.close(live.fd)
+    this.#stuck.delete(ino)
+    this.#retire(ino, live)
     const from = new Uint8Array(NONCE_SIZE)
     const removed = {
       kind: KIND_FILE,
@@ -267,7 +287,7 @@ export class Journal {
     const now = this.#clock()
     let next = Infinity
     for (const [ino, live] of this.#live) {
-      if (live.blob?.dirty === true) continue
+      if (live.blob?.dirty === true || this.#stuck.has(ino)) continue
       const left = live.since + QUIET_MS - now
       if (left > 0 && left <= QUIET_MS) next = Math.min(next, left)
       else this.#settle(ino, live)
@@ -279,8 +299,8 @@ export class Journal {
   /** Syncs every blob with entries that count, and empties the journal if none is left. */
   checkpoint(): void {
     for (const [ino, live] of this.#live) {
-      if (live.blob?.dirty !== true) this.#settle(ino, live)
-      else this.#backing.datasync(live.blob.fd)
+      if (live.blob?.dirty === true) this.#backing.datasync(live.blob.fd)
+      else if (!this.#stuck.has(ino)) this.#settle(ino, live)
     }
     if (this.#live.size === 0) this.#emptyFile()
   }
@@ -288,7 +308,7 @@ export class Journal {
   /** Everything of the vault has reached the disk. */
   synced(): void {
     for (const [ino, live] of this.#live) {
-      if (live.blob?.dirty !== true) this.#retire(ino, live)
+      if (live.blob?.dirty !== true && !this.#stuck.has(ino)) this.#retire(ino, live)
     }
     if (this.#live.size === 0) this.#emptyFile()
   }
@@ -304,7 +324,7 @@ export class Journal {
   }
 
   #emptyFile(): void {
-    if (this.#position === 0 || this.#stuck > 0) return
+    if (this.#position === 0 || this.#stuck.size > 0) return
     this.#file.empty()
     this.#position = 0
     this.#sequence = this.#sequenceAt = 0
@@ -312,7 +332,7 @@ export class Journal {
   }
 
   close(): void {
-    const done = this.#live.size === 0 && this.#stuck === 0 && this.#queue.length === 0
+    const done = this.#live.size === 0 && this.#stuck.size === 0 && this.#queue.length === 0
     for (const [ino, live] of this.#live) this.#retire(ino, live)
     try {
       if (done) this.#file.end()
