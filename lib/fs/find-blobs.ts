@@ -16,6 +16,9 @@ import type { Chain } from './journal-chains.js'
 import type { Tree } from './tree.js'
 
 const stat = emptyStat()
+const nobody = new Uint8Array(0)
+/** Nothing is there, or something that is no blob. */
+const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR']
 
 export interface FoundBlob {
   chain: Chain
@@ -38,7 +41,7 @@ export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
       }
       tree.ctx.backing.close(fd)
     }
-    missing.set(chain.ino, chain)
+    if (!chain.removed) missing.set(chain.ino, chain)
   }
   if (missing.size > 0) search(tree, tree.folder.rootFd, 'data', missing, found)
   for (const chain of missing.values())
@@ -50,7 +53,7 @@ export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
 function isOf({ ctx }: Tree, fd: number, { entries }: Chain): boolean {
   const id = Buffer.alloc(ID_SIZE)
   const got = ctx.backing.read(fd, id, 0, ID_SIZE, OBJECT_ID_OFFSET)
-  return got === ID_SIZE && entries.some(({ objectId }) => id.equals(objectId))
+  return got === ID_SIZE && id.equals(entries[0]?.objectId ?? nobody)
 }
 
 /** Opens the file at a path below the vault folder, never through a link; -1 where it is not. */
@@ -67,7 +70,7 @@ export function openPath(tree: Tree, path: string): number {
     const file = names.at(-1)
     return file === undefined ? -1 : backing.openWrite(dirfd, file)
   } catch (error) {
-    if (error instanceof CofferError) return -1
+    if (error instanceof CofferError && ABSENT.includes(error.code)) return -1
     throw error
   } finally {
     if (dirfd !== tree.folder.rootFd) backing.closeDirectory(dirfd)
@@ -87,19 +90,25 @@ function search(
     if (!backing.stat(dirfd, name, stat)) continue
     const chain = missing.get(stat.ino)
     if (chain !== undefined && extensionFits(name, chain.entries[0]?.kind)) {
-      missing.delete(stat.ino)
-      found.push({ chain, fd: backing.openWrite(dirfd, name), path: `${path}/${name}` })
+      const fd = backing.openWrite(dirfd, name)
+      if (isOf(tree, fd, chain)) {
+        missing.delete(stat.ino)
+        found.push({ chain, fd, path: `${path}/${name}` })
+      } else backing.close(fd)
     }
     if (!name.endsWith('.cfd')) continue
-    let below = -1
+    let below: number
     try {
       below = backing.openDirectory(dirfd, name)
-      search(tree, below, `${path}/${name}`, missing, found)
     } catch (error) {
-      // what cannot be entered has no blob that could be finished
-      if (!(error instanceof CofferError)) throw error
+      // what is no directory, or not ours to enter, has no blob that could be finished
+      if (error instanceof CofferError && [...ABSENT, 'EACCES'].includes(error.code)) continue
+      throw error
+    }
+    try {
+      search(tree, below, `${path}/${name}`, missing, found)
     } finally {
-      if (below >= 0) backing.closeDirectory(below)
+      backing.closeDirectory(below)
     }
   }
 }

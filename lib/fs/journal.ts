@@ -91,6 +91,8 @@ export class Journal {
   readonly #random: Random
   readonly #session = new Uint8Array(16)
   readonly #live = new Map<number, Live>()
+  /** inodes that the journal has entries of, whether they count or not */
+  readonly #told = new Set<number>()
   /** changes whose entries are in `entry` */
   #queue: Change[] = []
   #durable = false
@@ -137,6 +139,8 @@ export class Journal {
 
   /** A new seal over the content as it is. It counts when this returns. */
   seal(blob: JournaledBlob, next: PreparedSeal, durable: boolean): void {
+    // each takes a descriptor until its blob is on the disk
+    if (this.large) this.checkpoint()
     const { slot, record: seal } = next
     const change = { slot, seal, cut: NO_CUT, eraseFrom: 0, eraseTo: 0, settled: false }
     this.entry.begin()
@@ -154,6 +158,7 @@ export class Journal {
     straight: Uint8Array,
   ): void {
     const { kind, ino, object } = blob
+    this.#told.add(ino)
     const from = currentNonce(object)
     const identity = { kind, ino, objectId: object.objectId, from, path: blob.path() }
     this.entry.finish(type, identity, change, straight, this.#session, this.#sequence++)
@@ -262,9 +267,9 @@ export class Journal {
   /** Nobody will miss that blob: it was removed, or all of it was copied elsewhere. */
   forget(ino: number): void {
     const live = this.#live.get(ino)
-    if (live === undefined) return
     this.#stuck.delete(ino)
-    this.#retire(ino, live)
+    if (live !== undefined) this.#retire(ino, live)
+    if (!this.#told.has(ino)) return
     const from = new Uint8Array(NONCE_SIZE)
     const removed = {
       kind: KIND_FILE,
@@ -273,6 +278,7 @@ export class Journal {
       from,
       path: '',
     } as const
+    this.#told.delete(ino)
     this.entry.begin()
     this.entry.finish(ENTRY_GONE, removed, null, nothing, this.#session, this.#sequence++)
     try {
@@ -325,9 +331,10 @@ export class Journal {
 
   #emptyFile(): void {
     if (this.#position === 0 || this.#stuck.size > 0) return
-    this.#file.empty()
+    this.#file.empty(this.#promised > 0 ? this.#promised + SLACK : 0)
     this.#position = 0
     this.#sequence = this.#sequenceAt = 0
+    this.#told.clear()
     this.#random(this.#session)
   }
 

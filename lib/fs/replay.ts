@@ -54,7 +54,7 @@ export function replay(tree: Tree, file: JournalFile): Unused {
     for (const { chain, fd, path } of blobs) {
       const outcome = fd < 0 ? gone(tree, chain) : finish(tree.ctx, file, chain, fd, path)
       if (outcome === 'finished') finished++
-      if (outcome !== 'replaced' && outcome !== 'removed') continue
+      if ((outcome !== 'replaced' && outcome !== 'removed') || chain.removed) continue
       unused[outcome]++
       // a removal of our own may have come to the disk without the entry that says so
       const level = outcome === 'replaced' ? 'warn' : 'info'
