@@ -22,10 +22,9 @@ const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR']
 
 export interface FoundBlob {
   chain: Chain
-  /** open for writing, the caller's to close; -1 where there is no such blob */
-  fd: number
-  /** below the vault folder */
+  /** below the vault folder; where it was last, if it was not found */
   path: string
+  found: boolean
 }
 
 export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
@@ -35,17 +34,18 @@ export function findBlobs(tree: Tree, chains: readonly Chain[]): FoundBlob[] {
     const path = chain.entries.at(-1)?.path ?? ''
     const fd = openPath(tree, path)
     if (fd >= 0) {
-      if (isOf(tree, fd, chain)) {
-        found.push({ chain, fd, path })
+      const itself = isOf(tree, fd, chain)
+      tree.ctx.backing.close(fd)
+      if (itself) {
+        found.push({ chain, path, found: true })
         continue
       }
-      tree.ctx.backing.close(fd)
     }
     if (!chain.removed) missing.set(chain.ino, chain)
   }
   if (missing.size > 0) search(tree, tree.folder.rootFd, 'data', missing, found)
   for (const chain of missing.values())
-    found.push({ chain, fd: -1, path: chain.entries.at(-1)?.path ?? '' })
+    found.push({ chain, path: chain.entries.at(-1)?.path ?? '', found: false })
   return found
 }
 
@@ -93,8 +93,9 @@ function search(
       const fd = backing.openWrite(dirfd, name)
       if (isOf(tree, fd, chain)) {
         missing.delete(stat.ino)
-        found.push({ chain, fd, path: `${path}/${name}` })
-      } else backing.close(fd)
+        found.push({ chain, path: `${path}/${name}`, found: true })
+      }
+      backing.close(fd)
     }
     if (!name.endsWith('.cfd')) continue
     let below: number

@@ -309,6 +309,21 @@ export class Journal {
       else if (!this.#stuck.has(ino)) this.#settle(ino, live)
     }
     if (this.#live.size === 0) this.#emptyFile()
+    else if (this.#position > JOURNAL_MAX && this.#stuck.size === 0) this.#restart()
+  }
+
+  /** Only files are left that cannot be sealed: of each it is enough to know that it may be longer. */
+  #restart(): void {
+    const left = [...this.#live.values()].flatMap(({ blob }) => (blob === null ? [] : [blob]))
+    this.#live.clear()
+    this.#emptyFile()
+    for (const blob of left) {
+      this.entry.begin()
+      this.#finish(ENTRY_LONGER, blob, null, nothing)
+    }
+    this.#durable = true
+    this.flush()
+    for (const blob of left) this.#enliven(blob, currentNonce(blob.object))
   }
 
   /** Everything of the vault has reached the disk. */
@@ -330,7 +345,7 @@ export class Journal {
   }
 
   #emptyFile(): void {
-    if (this.#position === 0 || this.#stuck.size > 0) return
+    if (this.#position === 0 || this.#stuck.size + this.#queue.length > 0) return
     this.#file.empty(this.#promised > 0 ? this.#promised + SLACK : 0)
     this.#position = 0
     this.#sequence = this.#sequenceAt = 0

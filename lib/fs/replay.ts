@@ -49,9 +49,9 @@ export function replay(tree: Tree, file: JournalFile): Unused {
   const unused: Unused = { replaced: 0, removed: 0 }
   if (chains.length === 0) return unused
   let finished = 0
-  const blobs = findBlobs(tree, chains)
-  try {
-    for (const { chain, fd, path } of blobs) {
+  for (const { chain, path, found } of findBlobs(tree, chains)) {
+    const fd = found ? openPath(tree, path) : -1
+    try {
       const outcome = fd < 0 ? gone(tree, chain) : finish(tree.ctx, file, chain, fd, path)
       if (outcome === 'finished') finished++
       if ((outcome !== 'replaced' && outcome !== 'removed') || chain.removed) continue
@@ -60,9 +60,9 @@ export function replay(tree: Tree, file: JournalFile): Unused {
       const level = outcome === 'replaced' ? 'warn' : 'info'
       const message = `the blob of an interrupted change was ${outcome} in the vault folder`
       log({ level, event: 'replay', message, blob: path })
+    } finally {
+      if (fd >= 0) backing.close(fd)
     }
-  } finally {
-    for (const { fd } of blobs) if (fd >= 0) backing.close(fd)
   }
   if (finished > 0) {
     const message = `changes to ${String(finished)} files that were interrupted have been finished`
@@ -337,10 +337,12 @@ class Finish {
     if (seal === null) return
     const acc = Uint8Array.from(seal.acc)
     let { absent } = seal
-    for (let index = torn; index < end; index++) {
-      const version = this.#versions.get(index)
-      if (version === undefined) absent--
-      else if (version.pair !== null)
+    // chunks without a version are absent; of a sparse file there may be very many
+    absent -= end - torn
+    for (const [index, version] of this.#versions) {
+      if (index < torn || index >= end) continue
+      absent++
+      if (version.pair !== null)
         this.#cipher.toggle(acc, index, version.pair, 0, version.pair, NONCE_SIZE)
       else {
         const size = version.length + RECORD_OVERHEAD
