@@ -196,10 +196,10 @@ export class FileBody implements JournaledBlob {
   /** Is it time to seal a file that stays open? */
   due(now: number): boolean {
     const { unsealed, urgent } = this.content
-    return (
-      this.dirty &&
-      (urgent || now - this.dirtySince >= SEAL_EVERY_MS || unsealed >= SEAL_EVERY_BYTES)
-    )
+    const age = now - this.dirtySince
+    // a clock that was set back must not keep it waiting
+    const old = age < 0 || age >= SEAL_EVERY_MS
+    return this.dirty && (urgent || old || unsealed >= SEAL_EVERY_BYTES)
   }
 
   /**

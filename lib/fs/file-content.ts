@@ -387,6 +387,13 @@ export class FileContent {
     )
   }
 
+  /** Bytes that the next seal makes zero. */
+  get erasing(): { start: number; end: number } {
+    const { first, end } = this.erased
+    const { chunkSize } = this.#ctx.layout
+    return { start: first * chunkSize, end: end * chunkSize }
+  }
+
   /** The blob has no name any more, and no seal of it will be read. */
   unprotect(): void {
     this.records.unprotect(this.fd)

@@ -18,6 +18,9 @@ import type { Chain } from './journal-chains.js'
 import type { Tree } from './tree.js'
 
 const stat = emptyStat()
+const nobody = new Uint8Array(0)
+/** Nothing is there, or something that is no blob. */
+const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR']
 
 /** Works on a blob: open for writing, or -1 where it is not found; `path` is below the vault folder. */
 export type OnBlob = (chain: Chain, fd: number, path: string) => void
@@ -35,7 +38,7 @@ export function findBlobs(tree: Tree, chains: readonly Chain[], use: OnBlob): vo
     else {
       if (fd >= 0) tree.ctx.backing.close(fd)
       // it is where it was, or it never reached the disk
-      if (!isOnlyBorn(chain)) missing.set(chain.ino, chain)
+      if (!isOnlyBorn(chain) && !chain.removed) missing.set(chain.ino, chain)
     }
   }
   if (missing.size > 0) search(tree, tree.folder.rootFd, 'data', missing, use)
@@ -59,7 +62,8 @@ function lend(tree: Tree, chain: Chain, fd: number, path: string, use: OnBlob): 
 function isOf({ ctx }: Tree, fd: number, { ino, entries }: Chain): boolean {
   const id = Buffer.alloc(ID_SIZE)
   const got = ctx.backing.read(fd, id, 0, ID_SIZE, OBJECT_ID_OFFSET)
-  if (entries.some(({ objectId }) => got === ID_SIZE && id.equals(objectId))) return true
+  const objectId = entries[0]?.objectId ?? nobody
+  if (got === ID_SIZE && id.equals(objectId)) return true
   ctx.backing.statFd(fd, stat)
   return stat.ino === ino && isZero(id, 0, got)
 }
@@ -69,7 +73,7 @@ export function openPath(tree: Tree, path: string): number {
   try {
     return withDirectory(tree, path, (dirfd, name) => tree.ctx.backing.openWrite(dirfd, name))
   } catch (error) {
-    if (error instanceof CofferError) return -1
+    if (error instanceof CofferError && ABSENT.includes(error.code)) return -1
     throw error
   }
 }
@@ -106,19 +110,25 @@ function search(
     if (!backing.stat(dirfd, name, stat)) continue
     const chain = missing.get(stat.ino)
     if (chain !== undefined && extensionFits(name, chain.entries[0]?.kind)) {
-      missing.delete(stat.ino)
-      lend(tree, chain, backing.openWrite(dirfd, name), `${path}/${name}`, use)
+      const fd = backing.openWrite(dirfd, name)
+      if (isOf(tree, fd, chain)) {
+        missing.delete(stat.ino)
+        lend(tree, chain, fd, `${path}/${name}`, use)
+      } else backing.close(fd)
     }
     if (!name.endsWith('.cfd')) continue
-    let below = -1
+    let below: number
     try {
       below = backing.openDirectory(dirfd, name)
-      search(tree, below, `${path}/${name}`, missing, use)
     } catch (error) {
-      // what cannot be entered has no blob that could be finished
-      if (!(error instanceof CofferError)) throw error
+      // what is no directory, or not ours to enter, has no blob that could be finished
+      if (error instanceof CofferError && [...ABSENT, 'EACCES'].includes(error.code)) continue
+      throw error
+    }
+    try {
+      search(tree, below, `${path}/${name}`, missing, use)
     } finally {
-      if (below >= 0) backing.closeDirectory(below)
+      backing.closeDirectory(below)
     }
   }
 }

@@ -187,10 +187,12 @@ export class Finish {
     if (seal === null) return
     const acc = Uint8Array.from(seal.acc)
     let { absent } = seal
-    for (let index = torn; index < end; index++) {
-      const version = this.#versions.get(index)
-      if (version === undefined) absent--
-      else if (version.pair !== null)
+    // chunks without a version are absent; of a sparse file there may be very many
+    absent -= end - torn
+    for (const [index, version] of this.#versions) {
+      if (index < torn || index >= end) continue
+      absent++
+      if (version.pair !== null)
         this.#cipher.toggle(acc, index, version.pair, 0, version.pair, NONCE_SIZE)
       else {
         const size = version.length + RECORD_OVERHEAD

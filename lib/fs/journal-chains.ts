@@ -3,7 +3,6 @@
 
 import { Buffer } from 'node:buffer'
 import {
-  ENTRY_BORN,
   ENTRY_GONE,
   ENTRY_HEAD,
   entrySize,
@@ -19,20 +18,35 @@ export interface Chain {
   ino: number
   /** not empty; the `at` of their records is a position in the journal's file */
   entries: ParsedEntry[]
+  /** this drive has removed the blob: it is not missed, but where the removal has not reached the disk */
+  removed: boolean
 }
 
 export function readChains(file: JournalFile): Chain[] {
-  const chains = new Map<number, Chain>()
+  const chains: Chain[] = []
+  const current = new Map<number, Chain>()
   for (const entry of readEntries(file)) {
-    const { type, ino } = entry
-    const chain = chains.get(ino)
-    if (type === ENTRY_GONE) chains.delete(ino)
-    // an inode number may be that of a later blob
-    else if (chain === undefined || type === ENTRY_BORN) chains.set(ino, { ino, entries: [entry] })
-    else chain.entries.push(entry)
+    const { type, ino, objectId } = entry
+    const chain = current.get(ino)
+    const other = chain !== undefined && !isOf(chain, objectId)
+    // an inode that another object has now was free in between
+    if (chain !== undefined && (type === ENTRY_GONE || other)) {
+      chain.removed = true
+      current.delete(ino)
+    }
+    if (type === ENTRY_GONE) continue
+    if (chain !== undefined && !other) chain.entries.push(entry)
+    else {
+      const begun = { ino, entries: [entry], removed: false }
+      current.set(ino, begun)
+      chains.push(begun)
+    }
   }
-  return [...chains.values()]
+  return chains
 }
+
+const isOf = ({ entries }: Chain, objectId: Uint8Array): boolean =>
+  Buffer.compare(entries[0]?.objectId ?? objectId, objectId) === 0
 
 function* readEntries(file: JournalFile): Generator<ParsedEntry> {
   const head = Buffer.alloc(ENTRY_HEAD)

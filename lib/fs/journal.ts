@@ -86,6 +86,13 @@ interface Live {
   since: number
 }
 
+/** A change that its blob does not have, and where its entry was written. */
+interface Stuck {
+  item: Change
+  position: number
+  size: number
+}
+
 export class Journal {
   readonly entry = new EntryBuffer()
   readonly #file: JournalFile
@@ -95,6 +102,8 @@ export class Journal {
   readonly #random: Random
   readonly #session = new Uint8Array(16)
   readonly #live = new Map<number, Live>()
+  /** inodes that the journal has entries of, whether they count or not */
+  readonly #told = new Set<number>()
   /** changes whose entries are in `entry` */
   #queue: Change[] = []
   #durable = false
@@ -106,8 +115,8 @@ export class Journal {
   /** wall clock of the first BORN entry that is not durable, 0 where all are; and of the last one */
   #bornSince = 0
   #bornLast = 0
-  /** number of entries that their blobs refused: they stay, perhaps for the next mount */
-  #stuck = 0
+  /** entries that count and that their blobs refused, by inode: they stay, perhaps for the next mount */
+  readonly #stuck = new Map<number, Stuck>()
 
   constructor(file: JournalFile, backing: Backing, layout: Layout, clock: Clock, random: Random) {
     this.#file = file
@@ -144,6 +153,8 @@ export class Journal {
 
   /** A new seal over the content as it is. It counts when this returns. */
   seal(blob: JournaledBlob, next: PreparedSeal, durable: boolean): void {
+    // each takes a descriptor until its blob is on the disk
+    if (this.large) this.checkpoint()
     const { slot, record: seal } = next
     const change = { slot, seal, cut: NO_CUT, eraseFrom: 0, eraseTo: 0, settled: false }
     this.entry.begin()
@@ -161,6 +172,7 @@ export class Journal {
     straight: Uint8Array,
   ): void {
     const { kind, ino, object } = blob
+    this.#told.add(ino)
     const from = currentNonce(object)
     const identity = { kind, ino, objectId: object.objectId, from, path: blob.path() }
     this.entry.finish(type, identity, change, straight, this.#session, this.#sequence++)
@@ -198,9 +210,10 @@ export class Journal {
         this.#do(item, bytes)
       } catch (error) {
         first ??= error
-        this.#stuck++
+        const { ino } = item.blob
+        this.#stuck.set(ino, { item, position, size: filled })
         item.failed(() => {
-          this.#doAgain(item, position, filled)
+          this.bring(ino)
         })
       }
     }
@@ -220,12 +233,24 @@ export class Journal {
     item.done(bytes)
   }
 
-  #doAgain(item: Change, position: number, size: number): void {
+  /**
+   * Before a blob is looked at again: does what it refused before, and may refuse once more. Nothing
+   * may be made of it earlier, since it may be torn, and the next mount will do the entry in any case.
+   */
+  bring(ino: number): void {
+    const stuck = this.#stuck.get(ino)
+    const live = this.#live.get(ino)
+    if (stuck === undefined || live === undefined) return
+    const { item, position, size } = stuck
     const bytes = Buffer.alloc(size)
     if (this.#file.read(bytes, size, position) < size)
       throw new CofferError('EIO', 'the journal has become shorter')
-    this.#do(item, bytes)
-    this.#stuck--
+    const { change, records } = item
+    const fd = live.blob?.fd ?? live.fd
+    redo(this.#backing, this.#layout, fd, bytes, { ...change, records })
+    this.#stuck.delete(ino)
+    // where it was closed meanwhile, its header is going to be read anew
+    if (live.blob === item.blob) item.done(bytes)
   }
 
   #enliven(blob: JournaledBlob, seal: Uint8Array): void {
@@ -269,9 +294,9 @@ export class Journal {
   /** Nobody will miss that blob: it was removed, or all of it was copied elsewhere. */
   forget(ino: number): void {
     const live = this.#live.get(ino)
-    if (live === undefined) return
-    this.#live.delete(ino)
-    if (live.blob === null) this.#backing.close(live.fd)
+    this.#stuck.delete(ino)
+    if (live !== undefined) this.#retire(ino, live)
+    if (!this.#told.has(ino)) return
     const from = new Uint8Array(NONCE_SIZE)
     const removed = {
       kind: KIND_FILE,
@@ -280,6 +305,7 @@ export class Journal {
       from,
       path: '',
     } as const
+    this.#told.delete(ino)
     this.entry.begin()
     this.entry.finish(ENTRY_GONE, removed, null, nothing, this.#session, this.#sequence++)
     try {
@@ -294,7 +320,7 @@ export class Journal {
     const now = this.#clock()
     let next = this.#tendBorn(now)
     for (const [ino, live] of this.#live) {
-      if (live.blob?.dirty === true) continue
+      if (live.blob?.dirty === true || this.#stuck.has(ino)) continue
       const left = live.since + QUIET_MS - now
       if (left > 0 && left <= QUIET_MS) next = Math.min(next, left)
       else this.#settle(ino, live)
@@ -318,16 +344,31 @@ export class Journal {
   /** Syncs every blob with entries that count, and empties the journal if none is left. */
   checkpoint(): void {
     for (const [ino, live] of this.#live) {
-      if (live.blob?.dirty !== true) this.#settle(ino, live)
-      else this.#backing.datasync(live.blob.fd)
+      if (live.blob?.dirty === true) this.#backing.datasync(live.blob.fd)
+      else if (!this.#stuck.has(ino)) this.#settle(ino, live)
     }
     if (this.#live.size === 0) this.#emptyFile()
+    else if (this.#position > JOURNAL_MAX && this.#stuck.size === 0) this.#restart()
+  }
+
+  /** Only files are left that cannot be sealed: of each it is enough to know that it may be longer. */
+  #restart(): void {
+    const left = [...this.#live.values()].flatMap(({ blob }) => (blob === null ? [] : [blob]))
+    this.#live.clear()
+    this.#emptyFile()
+    for (const blob of left) {
+      this.entry.begin()
+      this.#finish(ENTRY_LONGER, blob, null, nothing)
+    }
+    this.#durable = true
+    this.flush()
+    for (const blob of left) this.#enliven(blob, currentNonce(blob.object))
   }
 
   /** Everything of the vault has reached the disk. */
   synced(): void {
     for (const [ino, live] of this.#live) {
-      if (live.blob?.dirty !== true) this.#retire(ino, live)
+      if (live.blob?.dirty !== true && !this.#stuck.has(ino)) this.#retire(ino, live)
     }
     if (this.#live.size === 0) this.#emptyFile()
   }
@@ -344,17 +385,18 @@ export class Journal {
 
   #emptyFile(): void {
     if (this.#position + this.entry.filled === 0) return
-    if (this.#stuck > 0 || this.#queue.length > 0) return
-    this.#file.empty()
+    if (this.#stuck.size + this.#queue.length > 0) return
+    this.#file.empty(this.#promised > 0 ? this.#promised + SLACK : 0)
     this.#position = 0
     this.#sequence = this.#sequenceAt = 0
     this.#bornSince = this.#bornLast = 0
     this.entry.clear()
+    this.#told.clear()
     this.#random(this.#session)
   }
 
   close(): void {
-    const done = this.#live.size === 0 && this.#stuck === 0 && this.#queue.length === 0
+    const done = this.#live.size === 0 && this.#stuck.size === 0 && this.#queue.length === 0
     for (const [ino, live] of this.#live) this.#retire(ino, live)
     try {
       if (done) this.#file.end()

@@ -44,6 +44,7 @@ function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolea
   const { parent } = inode
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.directory(parent)
+  tree.ctx.journal?.bring(inode.ino)
   const fd = openBlob(tree, inode, parent, writing)
   try {
     const place = (object: SealedObject): number =>

@@ -6,6 +6,7 @@ import { emptyStat } from '../store/backing.js'
 import { commit, stage } from './commit.js'
 import { syncInode } from './durability.js'
 import type { FileBody } from './file-body.js'
+import { NO_ERASE } from './file-content.js'
 import type { Opened } from './filesystem.js'
 import type { Inode } from './inode.js'
 import { makeWritable, openBody } from './open-body.js'
@@ -93,7 +94,13 @@ export class OpenFiles {
   change(inode: Inode, act: (body: FileBody) => void): void {
     const body = this.#body(inode)
     act(body)
-    if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
+    try {
+      if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
+    } catch (error) {
+      // it is told, and must not happen to what is written there later
+      body.content.erased = NO_ERASE
+      throw error
+    }
     this.#relieve()
   }
 
@@ -101,7 +108,13 @@ export class OpenFiles {
   #relieve(): void {
     const { journal } = this.#tree.ctx
     if (journal?.large !== true) return
-    for (const inode of this.#open) if (inode.body?.dirty === true) commit(this.#tree, inode)
+    for (const inode of this.#open) {
+      try {
+        if (inode.body?.dirty === true) commit(this.#tree, inode)
+      } catch {
+        // told at the file's own flush or fsync; the others must not pay for it
+      }
+    }
     journal.checkpoint()
   }
 

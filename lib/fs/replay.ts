@@ -45,7 +45,7 @@ export function replay(tree: Tree, file: JournalFile): Unused {
     const outcome = fd < 0 ? gone(tree, chain) : finish(tree.ctx, file, chain, fd, path)
     if (outcome === 'finished') finished++
     if (outcome === 'unborn' && wasBorn(chain)) makeEmpty(tree.ctx, file, chain, fd)
-    if (outcome !== 'replaced' && outcome !== 'removed') return
+    if ((outcome !== 'replaced' && outcome !== 'removed') || chain.removed) return
     unused[outcome]++
     // a removal of our own may have come to the disk without the entry that says so
     const level = outcome === 'replaced' ? 'warn' : 'info'

@@ -82,6 +82,9 @@ function copy(from: FileContent, to: FileContent): void {
     at += length
   }
   if (to.size < from.size) to.truncate(from.size)
+  // what the seal that is due was to erase lies there still
+  const { start, end } = from.erasing
+  if (start < end) to.punch(start, end - start)
   buffer.fill(0)
 }
 

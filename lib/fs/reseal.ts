@@ -30,6 +30,7 @@ export function withHeader<T>(
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.directory(parent)
   const dirfd = tree.descriptor(parent)
+  tree.ctx.journal?.bring(inode.ino)
   const fd = writing
     ? backing.openWrite(dirfd, backingName(inode))
     : backing.openRead(dirfd, backingName(inode))

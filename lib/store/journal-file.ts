@@ -91,12 +91,13 @@ export class JournalFile {
     this.#taken = 0
   }
 
-  /** Nothing in it counts any more; it keeps a little room. */
-  empty(): void {
+  /** Nothing in it counts any more; it keeps a little room, and what is `promised`. */
+  empty(promised = 0): void {
     this.#backing.write(this.#fd, Buffer.alloc(64), 0, 64, 0)
-    if (this.#taken <= KEEP) return
-    this.#backing.truncate(this.#fd, KEEP)
-    this.#taken = KEEP
+    const kept = Math.max(1, Math.ceil(promised / KEEP)) * KEEP
+    if (this.#taken <= kept) return
+    this.#backing.truncate(this.#fd, kept)
+    this.#taken = kept
   }
 
   /** Keeps what is in it under another name, for people. Its name. */
