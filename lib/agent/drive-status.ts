@@ -39,6 +39,7 @@ function warnings(report: DriveReport | null, busyMs: number): string[] {
   }
   const list: string[] = []
   if (report.engineProblem !== '') list.push(`the slow engine is in use: ${report.engineProblem}`)
+  for (const message of report.recovered) list.push(`after an interruption: ${message}`)
   for (const { path, code } of report.damaged) list.push(`damaged: ${path} (${code})`)
   if (report.foreignFiles > 0) {
     list.push(

@@ -61,6 +61,8 @@ export interface DriveReport {
   /** seen since the mount: files in the vault folder that are none of ours, and damaged objects */
   foreignFiles: number
   damaged: Damaged[]
+  /** what the user should know of how an earlier drive ended */
+  recovered: string[]
 }
 
 /** A damaged object, by its plain path. */

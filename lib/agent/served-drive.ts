@@ -79,9 +79,9 @@ export class ServedDrive {
   }
 
   report(): DriveReport {
-    const { openFiles, foreignFiles, damaged } = this.drive.counters
+    const counters = this.drive.counters
     const { engine, problem } = this.#chosen
-    return { engine: engine.name, engineProblem: problem, openFiles, foreignFiles, damaged }
+    return { engine: engine.name, engineProblem: problem, ...counters }
   }
 
   /** Stores everything, closes the drive and wipes the keys; what could not be stored. */

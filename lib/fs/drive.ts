@@ -74,11 +74,13 @@ export interface DriveCounters {
   openFiles: number
   foreignFiles: number
   damaged: { path: string; code: string }[]
+  /** what the user should know of how an earlier drive ended */
+  recovered: string[]
 }
 
 /** Bytes that one call of copy_file_range copies at most, so that others are not kept waiting. */
 const COPY_MAX = 4 * 1024 * 1024
-/** Damaged objects that `status` names at most. */
+/** Damaged objects, and words about recovery, that `status` has at most. */
 const DAMAGED_MAX = 50
 
 export class Drive implements Filesystem {
@@ -88,6 +90,7 @@ export class Drive implements Filesystem {
   readonly #directories = new Map<number, DirectoryHandle>()
   readonly #stat = emptyStat()
   readonly #damaged = new Map<string, string>()
+  readonly #recovered: string[] = []
   #nextDirectory = 1
   /** plaintext on its way from file to file; nobody keeps it */
   #copied: Uint8Array | null = null
@@ -97,6 +100,7 @@ export class Drive implements Filesystem {
     const backing = options.backing ?? openBacking(portable)
     const readOnly = options.readOnly || !backing.writable
     const layout = new Layout(body.chunkLog2)
+    let opening = true
     const ctx: Context = {
       engine,
       vaultId,
@@ -109,7 +113,11 @@ export class Drive implements Filesystem {
       clock,
       deviceId: options.deviceId,
       readOnly,
-      log: options.log,
+      log: (event) => {
+        if (opening && event.level === 'warn' && this.#recovered.length < DAMAGED_MAX)
+          this.#recovered.push(event.message)
+        options.log(event)
+      },
       journal: null,
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
@@ -126,6 +134,7 @@ export class Drive implements Filesystem {
       ctx.keyring.wipe()
       throw error
     }
+    opening = false
     this.#files = new OpenFiles(this.#tree)
     this.#access = new AccessTimes(this.#tree)
   }
@@ -134,7 +143,7 @@ export class Drive implements Filesystem {
     let foreignFiles = 0
     for (const inode of this.#tree.inodes()) foreignFiles += inode.directory?.foreign ?? 0
     const damaged = [...this.#damaged].map(([path, code]) => ({ path, code }))
-    return { openFiles: this.#files.count, foreignFiles, damaged }
+    return { openFiles: this.#files.count, foreignFiles, damaged, recovered: this.#recovered }
   }
 
   lookup(parent: number, name: string, out: Entry): boolean {

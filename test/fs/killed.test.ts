@@ -183,6 +183,7 @@ t.test('a file that grew, whose last bytes had not reached the disk', async (t) 
     'it ends before the first torn chunk',
   )
   t.same(warnings(session), ['cut-back'])
+  t.match(session.drive.counters.recovered, [/had not reached the disk/], 'status will tell')
 })
 
 t.test('a new file of which only the name had reached the disk is empty', async (t) => {
