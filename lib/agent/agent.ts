@@ -23,7 +23,7 @@ import {
   type Order,
 } from './protocol.js'
 import { driveStatus } from './drive-status.js'
-import { Tester } from './tester.js'
+import { startTester, type Tester } from './tester.js'
 
 const REPORT_TIMEOUT_MS = 1000
 const REPLY_TIMEOUT_MS = 1000
@@ -37,6 +37,7 @@ export class Agent {
   readonly #counters = new Counters()
   readonly #idleness = new Idleness(this.#counters)
   readonly #drive: RunningDrive
+  /** null: no self-test */
   readonly #tester: Tester | null
   #server: Server | null = null
   #started = false
@@ -53,11 +54,11 @@ export class Agent {
   /** Begins to load what serves the drive and what tests it, which takes a while. */
   constructor(order: Order) {
     this.#order = order
-    this.#tester = order.selfTest === 'off' ? null : new Tester(order.selfTest, order.readOnly)
     this.#log = new LogFile(order.log)
     this.#thread = startThread(order.driver, (line) => {
       this.#log.write(line)
     })
+    this.#tester = startTester(order)
     this.ended = this.#thread.ended.then((error) => {
       this.#finish(error)
       return error
@@ -89,8 +90,7 @@ export class Agent {
       if (!this.#registered) {
         throw new CofferError('ALREADY_MOUNTED', 'another command is mounting this vault just now')
       }
-      const hidden = this.#tester?.hidden ?? null
-      await this.#thread.open(this.#order, body, this.#counters, hidden)
+      await this.#thread.open(this.#order, body, this.#counters, this.#tester?.hidden ?? null)
       for (const seed of body.seeds.values()) seed.fill(0)
       const place = { mountpoint, fsname: 'coffer', readOnly, allowOther }
       this.#drive.device = await this.#thread.mount(place)
@@ -108,16 +108,16 @@ export class Agent {
     this.#watchIdleness()
   }
 
+  /** There will be no keys. */
+  cancel(): void {
+    this.#tester?.end()
+    this.#thread.cancel()
+  }
+
   async #usable(): Promise<void> {
     const { mountpoint } = this.#order
     if (this.#tester === null) await waitUsable(mountpoint)
     else this.#selfTestMs = await this.#tester.test(mountpoint, () => this.#thread.tested())
-  }
-
-  /** There will be no keys. */
-  cancel(): void {
-    this.#thread.cancel()
-    this.#tester?.end()
   }
 
   async #endedEarly(): Promise<never> {

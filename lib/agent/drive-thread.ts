@@ -14,18 +14,18 @@ export interface DriveThread {
   /** When the drive has ended. null: everything is stored. */
   readonly ended: Promise<CofferError | null>
   /**
-   * Hands over the order and a copy of the keys. Resolves when the vault is open. `hidden`: files of the
-   * self-test, which are served, too, until it is over.
+   * Hands over the order and a copy of the keys. Resolves when the vault is open. `hidden` are the files
+   * of a self-test, to be shown until `tested`; null: there is none.
    */
   open(order: Order, body: VaultBody, counters: Counters, hidden: HiddenFiles | null): Promise<void>
   /** Makes the mount, which is served from then on. Its device number. */
   mount(options: MountOptions): Promise<string>
+  /** The self-test is over. Resolves with the bytes that the drive served to it. */
+  tested(): Promise<number>
   /** Takes the mount out of the tree, as `leave` of mountpoint.ts. The drive ends when its last user has. */
   leave(lazy: boolean): Promise<void>
   /** null where a request holds the thread up and it has not answered in time. */
   report(timeoutMs: number): Promise<DriveReport | null>
-  /** The self-test is over, and its files go. Resolves with the bytes that the drive served to it. */
-  tested(): Promise<number>
   /** Stores everything that is open. Throws what cannot be stored. */
   sync(): Promise<void>
   /** Ends the drive though the kernel may still hold the mount, or though there is none. */

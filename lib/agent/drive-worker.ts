@@ -3,6 +3,7 @@
 
 import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 import { BugError } from '../errors.js'
+import type { HiddenNames } from '../fs/hidden-names.js'
 import { Counters } from '../mount/counters.js'
 import { NOTHING_REMEMBERED } from '../mount/fuse-linux/reply.js'
 import { serve } from '../mount/fuse-linux/session.js'
@@ -15,7 +16,6 @@ import {
   type WorkerServe,
   type WorkerStart,
 } from './protocol.js'
-import type { ScratchDrive } from './scratch-drive.js'
 import { ServedDrive } from './served-drive.js'
 import { chooseEngine } from './vault.js'
 
@@ -38,29 +38,22 @@ main.once('message', (start: WorkerStart) => {
     return
   }
   tell({ event: 'answer', id: 0 })
-  // while the main thread mounts
-  let scratch: ScratchDrive | null = null
-  let problem: WireError | null = null
+  let problem: { error?: WireError } = {}
   try {
-    scratch = served.openScratch(start.hidden)
+    // while the main thread mounts
+    served.beginTest(start.hidden)
   } catch (error) {
-    problem = toWire(error)
+    problem = { error: toWire(error) }
   }
   // whether there will be a mount is for the main thread to say
   main.once('message', ({ deviceFd }: WorkerServe) => {
-    if (deviceFd >= 0 && problem === null) run(served, scratch, start, deviceFd)
-    else if (scratch !== null) served.discard(scratch)
-    tell({ event: 'ended', ...served.end(), ...(problem === null ? {} : { error: problem }) })
+    if (deviceFd >= 0 && problem.error === undefined) run(served, start, deviceFd)
+    tell({ event: 'ended', ...served.end(), ...problem })
   })
 })
 
 /** Serves until the kernel or the main thread ends it; first with the files of the self-test. */
-function run(
-  served: ServedDrive,
-  scratch: ScratchDrive | null,
-  start: WorkerStart,
-  deviceFd: number,
-): void {
+function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
   const { requests, wakeFd } = start
   const told = { stop: false, tested: null as number | null }
   const hooks = {
@@ -80,18 +73,15 @@ function run(
     },
   }
   /** False where the drive has ended, too. The test is in nobody's statistics. */
-  const test = (hidden: ScratchDrive): boolean => {
-    try {
-      const unmounted = serve(deviceFd, hidden.shown, hooks, { validity: NOTHING_REMEMBERED })
-      const bytes = hidden.shown.bytesRead
-      if (told.tested !== null) tell({ event: 'answer', id: told.tested, served: bytes })
-      return !unmounted && !told.stop
-    } finally {
-      served.discard(hidden)
-    }
+  const test = (shown: HiddenNames): boolean => {
+    const unmounted = serve(deviceFd, shown, hooks, { validity: NOTHING_REMEMBERED })
+    const bytes = served.endTest()
+    if (told.tested !== null) tell({ event: 'answer', id: told.tested, served: bytes })
+    return !unmounted && !told.stop
   }
   try {
-    if (scratch === null || test(scratch))
+    const { underTest } = served
+    if (underTest === null || test(underTest))
       serve(deviceFd, served.drive, hooks, { counters: new Counters(start.counters) })
   } catch (error) {
     served.onDefect(error)

@@ -17,7 +17,6 @@ import {
   type Leaving,
   type Order,
 } from './protocol.js'
-import type { ScratchDrive } from './scratch-drive.js'
 import { ServedDrive } from './served-drive.js'
 import { chooseEngine } from './vault.js'
 
@@ -29,8 +28,6 @@ export class MainThread implements DriveThread {
   #served: ServedDrive | null = null
   #counters: Counters | null = null
   #session: NativeSession | null = null
-  /** while the self-test runs */
-  #scratch: ScratchDrive | null = null
   #mountpoint = ''
   #over = false
 
@@ -49,8 +46,7 @@ export class MainThread implements DriveThread {
     try {
       // the keys of whoever opens are wiped as soon as this returns
       this.#served = new ServedDrive(this.#chosen, order, structuredClone(body), this.#log)
-      // libfuse does not say which thread asks
-      this.#scratch = this.#served.openScratch(hidden === null ? null : { ...hidden, pids: null })
+      this.#served.beginTest(hidden)
     } catch (error) {
       this.stop()
       throw error
@@ -61,8 +57,7 @@ export class MainThread implements DriveThread {
   async mount(options: MountOptions): Promise<string> {
     const served = this.#served
     if (served === null || this.#counters === null) throw new BugError('nothing to mount')
-    const shown = this.#scratch?.shown ?? served.drive
-    const session = await mountNative(options, shown, this.#counters, {
+    const session = await mountNative(options, served.underTest ?? served.drive, this.#counters, {
       onDefect(error) {
         served.onDefect(error)
       },
@@ -75,6 +70,13 @@ export class MainThread implements DriveThread {
     return session.devNumber
   }
 
+  /** The files are gone for whoever asks from now on. The test is in nobody's statistics. */
+  tested(): Promise<number> {
+    const served = this.#drive.endTest()
+    this.#counters?.clear()
+    return Promise.resolve(served)
+  }
+
   async leave(lazy: boolean): Promise<void> {
     if (this.#session === null || this.#over) return
     const { devNumber } = this.#session
@@ -84,19 +86,6 @@ export class MainThread implements DriveThread {
 
   report(): Promise<DriveReport | null> {
     return Promise.resolve(this.#drive.report())
-  }
-
-  tested(): Promise<number> {
-    const bytes = this.#scratch?.shown.bytesRead ?? 0
-    this.#discard()
-    return Promise.resolve(bytes)
-  }
-
-  #discard(): void {
-    if (this.#scratch === null) return
-    this.#scratch.shown.conceal()
-    this.#served?.discard(this.#scratch)
-    this.#scratch = null
   }
 
   async sync(): Promise<void> {
@@ -116,7 +105,6 @@ export class MainThread implements DriveThread {
     this.#session?.settle()
     this.#session?.stop()
     this.#over = true
-    this.#discard()
     const { error } = this.#served?.end() ?? {}
     this.#resolve(error === undefined ? null : fromWire(error))
   }

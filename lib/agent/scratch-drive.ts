@@ -1,7 +1,7 @@
 // The files of a self-test, as the serving thread has them: in a drive of their own, over a scratch
 // vault in the state folder, with keys that are thrown away. So everything between the kernel and a
 // disk takes part, and nothing of the vault. The root of the tested drive shows them to the processes
-// that test, and to nobody else.
+// that test, and to nobody else; where a driver does not know who asks, to whoever knows their names.
 
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
@@ -27,9 +27,6 @@ type ScratchOptions = Pick<DriveOptions, 'engine' | 'deviceId' | 'log'> & {
   chunkLog2: number
 }
 
-/** `pids` null: the driver cannot tell who asks, and the names, which nobody can guess, must do. */
-export type ScratchFiles = Omit<HiddenFiles, 'pids'> & { pids: readonly number[] | null }
-
 export class ScratchDrive {
   /** what is to be served as long as the test runs */
   readonly shown: HiddenNames
@@ -37,7 +34,7 @@ export class ScratchDrive {
   readonly #drive: Drive
 
   /** Throws STATE, ALREADY_MOUNTED. */
-  constructor(tested: Drive, { files, filled, pids }: ScratchFiles, options: ScratchOptions) {
+  constructor(tested: Drive, { files, filled, pids }: HiddenFiles, options: ScratchOptions) {
     const { vaultId, chunkLog2, ...others } = options
     this.#folder = new ScratchFolder(vaultId)
     try {
@@ -57,7 +54,8 @@ export class ScratchDrive {
     this.shown = new HiddenNames(tested, {
       drive: this.#drive,
       names: new Set(files.map(({ name }) => name)),
-      sees: (tid) => pids === null || pids.some((pid) => isThreadOf(tid, pid)),
+      // where it is not known who asks, whoever knows the name
+      sees: (tid) => tid === undefined || pids.some((pid) => isThreadOf(tid, pid)),
     })
     try {
       for (const file of files) this.#make(file.name, filled ? contentOf(file) : null)
@@ -81,6 +79,7 @@ export class ScratchDrive {
 
   /** Nothing of it is left. */
   close(): void {
+    this.shown.end()
     try {
       this.#drive.close()
     } finally {
@@ -89,9 +88,12 @@ export class ScratchDrive {
   }
 }
 
+const why = (error: unknown): string =>
+  error instanceof CofferError ? error.message : reason(error)
+
 const noScratch = (error: unknown): CofferError =>
   noRoom(error) ??
-  new CofferError('STATE', `the files of the self-test cannot be made: ${reason(error)}`, {
+  new CofferError('STATE', `the files of the self-test cannot be made: ${why(error)}`, {
     hint: 'mount with --self-test=off to do without',
     cause: error,
   })

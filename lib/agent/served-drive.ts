@@ -1,27 +1,42 @@
-// The drive of an order, in whatever thread serves it: from the keys to the wiped keys.
+// The drive of an order, in whatever thread serves it: from the keys to the wiped keys, and with the
+// files of a self-test for as long as that runs.
 
 import { Buffer } from 'node:buffer'
 import type { ChosenEngine } from '../crypto/choose-engine.js'
 import type { VaultBody } from '../format/config-body.js'
 import type { LogEvent } from '../fs/context.js'
-import { openDrive, type Drive } from './open-drive.js'
+import type { HiddenNames } from '../fs/hidden-names.js'
 import { clearScratch } from '../store/scratch-folder.js'
-import { toWire, type DriveReport, type Order, type WireError } from './protocol.js'
-import { ScratchDrive, type ScratchFiles } from './scratch-drive.js'
+import { openDrive, type Drive } from './open-drive.js'
+import {
+  toWire,
+  type DriveReport,
+  type HiddenFiles,
+  type Order,
+  type WireError,
+} from './protocol.js'
+import { ScratchDrive } from './scratch-drive.js'
 
 export class ServedDrive {
   readonly drive: Drive
   readonly #chosen: ChosenEngine
-  readonly #body: VaultBody
   readonly #order: Order
+  readonly #body: VaultBody
   readonly #log: (line: string) => void
+  readonly #logEvent: (event: LogEvent) => void
+  #scratch: ScratchDrive | null = null
 
   /** `body` is ours from now on. */
   constructor(chosen: ChosenEngine, order: Order, body: VaultBody, log: (line: string) => void) {
     this.#chosen = chosen
-    this.#body = body
     this.#order = order
+    this.#body = body
     this.#log = log
+    this.#logEvent = ({ level, event, code, message, blob, path }) => {
+      const where = order.logNames && path !== undefined ? ` path=${path}` : ''
+      const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`
+      log(`${what}${blob === undefined ? '' : ` blob=${blob}`}${where}`)
+    }
     this.drive = openDrive({
       engine: chosen.engine,
       vaultPath: order.vault,
@@ -30,44 +45,48 @@ export class ServedDrive {
       deviceId: Buffer.from(order.deviceId, 'hex'),
       readOnly: order.readOnly,
       lock: true,
-      log: (event) => {
-        this.#tell(event)
-      },
+      log: this.#logEvent,
     })
   }
 
-  #tell({ level, event, code, message, blob, path }: LogEvent): void {
-    const where = this.#order.logNames && path !== undefined ? ` path=${path}` : ''
-    const what = `${level} ${event}${code === undefined ? '' : ` ${code}`}: ${message}`
-    this.#log(`${what}${blob === undefined ? '' : ` blob=${blob}`}${where}`)
+  /** The drive with the files of the self-test; null where none runs. */
+  get underTest(): HiddenNames | null {
+    return this.#scratch?.shown ?? null
   }
 
-  /** The files of a self-test; null where there is none, and then what an earlier one left is removed. */
-  openScratch(hidden: ScratchFiles | null): ScratchDrive | null {
+  /** `hidden` null: there is no self-test, only what a killed one left behind. Throws STATE. */
+  beginTest(hidden: HiddenFiles | null): void {
     const { vaultId, deviceId } = this.#order
     if (hidden === null) {
-      this.discard({
-        close() {
-          clearScratch(vaultId)
-        },
+      this.#discard(() => {
+        clearScratch(vaultId)
       })
-      return null
+      return
     }
-    return new ScratchDrive(this.drive, hidden, {
+    this.#scratch = new ScratchDrive(this.drive, hidden, {
       engine: this.#chosen.engine,
       vaultId,
       chunkLog2: this.#body.chunkLog2,
       deviceId: Buffer.from(deviceId, 'hex'),
-      log: (event) => {
-        this.#tell(event)
-      },
+      log: this.#logEvent,
     })
   }
 
-  /** What cannot be removed now, the next mount removes. */
-  discard(scratch: Pick<ScratchDrive, 'close'>): void {
-    try {
+  /** Takes its files away, if there are any; returns how many bytes of them were served. */
+  endTest(): number {
+    const scratch = this.#scratch
+    if (scratch === null) return 0
+    this.#scratch = null
+    this.#discard(() => {
       scratch.close()
+    })
+    return scratch.shown.bytesRead
+  }
+
+  /** What cannot be removed now, the next mount removes. */
+  #discard(remove: () => void): void {
+    try {
+      remove()
     } catch (error) {
       this.#log(`warn scratch: ${toWire(error).message}`)
     }
@@ -86,6 +105,7 @@ export class ServedDrive {
 
   /** Stores everything, closes the drive and wipes the keys; what could not be stored. */
   end(): { error?: WireError } {
+    this.endTest()
     try {
       this.drive.sync()
       return {}

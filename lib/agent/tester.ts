@@ -17,6 +17,10 @@ import { count, failed, testFiles } from './self-test.js'
 const TIMEOUT_MS = 15_000
 const PROGRAM = fileURLToPath(new URL('./tester-main.js', import.meta.url))
 
+/** Begins to load what tests a drive; null where it is not to be tested. */
+export const startTester = ({ selfTest, readOnly }: Order): Tester | null =>
+  selfTest === 'off' ? null : new Tester(selfTest, readOnly)
+
 export class Tester {
   readonly #files: TestFile[]
   readonly #readOnly: boolean

@@ -1,8 +1,10 @@
 // Names in the root of a drive that only some callers see; their files lie in another drive and are
-// there already. It stands before the drive for as long as a self-test takes. Everybody else is
-// answered by the drive alone: the names are not listed, not found, and free to be used. The adapter
-// must let the kernel remember no entry meanwhile, since those are remembered for everybody.
+// there already. It stands before the drive for as long as a self-test takes, and may stay there when
+// that has ended. Everybody else is answered by the drive alone: the names are not listed, not found,
+// and free to be used. An adapter that knows who asks must let the kernel remember no entry meanwhile,
+// since those are remembered for everybody.
 
+import { CofferError } from '../errors.js'
 import type {
   AttributeChanges,
   Attributes,
@@ -23,36 +25,38 @@ export interface HiddenFiles {
   /** of files in that drive's root */
   names: ReadonlySet<string>
   /** may this thread see them? */
-  sees: (tid: number) => boolean
+  sees: (tid: number | undefined) => boolean
 }
 
 export class HiddenNames implements Filesystem {
   /** bytes of hidden files that reads were answered with */
   bytesRead = 0
   readonly #drive: Filesystem
-  readonly #hidden: HiddenFiles
-  #concealed = false
+  /** null: there are none any more */
+  #hidden: HiddenFiles | null
 
   constructor(drive: Filesystem, hidden: HiddenFiles) {
     this.#drive = drive
     this.#hidden = hidden
   }
 
-  /** From now on nobody sees them. What has them open must be closed before their drive is. */
-  conceal(): void {
-    this.#concealed = true
-  }
-
   /** The drive that a nodeid or handle is of. */
   #of(id: number): Filesystem {
-    return id < APART ? this.#drive : this.#hidden.drive
+    if (id < APART) return this.#drive
+    if (this.#hidden !== null) return this.#hidden.drive
+    throw new CofferError('ESTALE', 'the files of the self-test are gone')
   }
 
-  lookup(parent: number, name: string, out: Entry, tid = 0): boolean {
-    const { drive, names, sees } = this.#hidden
-    if (this.#concealed || parent !== ROOT_NODEID || !names.has(name) || !sees(tid))
+  /** Nobody sees them from now on, whatever of them is still open. Their drive may be closed. */
+  end(): void {
+    this.#hidden = null
+  }
+
+  lookup(parent: number, name: string, out: Entry, tid?: number): boolean {
+    const hidden = this.#hidden
+    if (hidden === null || parent !== ROOT_NODEID || !hidden.names.has(name) || !hidden.sees(tid))
       return this.#drive.lookup(parent, name, out)
-    if (!drive.lookup(ROOT_NODEID, name, out)) return false
+    if (!hidden.drive.lookup(ROOT_NODEID, name, out)) return false
     out.nodeid += APART
     return true
   }
@@ -60,7 +64,7 @@ export class HiddenNames implements Filesystem {
   /** The kernel drops the pages of a hidden file, so that reads come here. */
   open(nodeid: number, flags: number): Opened {
     if (nodeid < APART) return this.#drive.open(nodeid, flags)
-    return { fh: this.#hidden.drive.open(nodeid - APART, flags).fh + APART, keepCache: false }
+    return { fh: this.#of(nodeid).open(nodeid - APART, flags).fh + APART, keepCache: false }
   }
 
   read(fh: number, offset: number, length: number, into: Uint8Array, intoOffset: number): number {
@@ -70,6 +74,7 @@ export class HiddenNames implements Filesystem {
   }
 
   forget(nodeid: number, lookups: number): void {
+    if (nodeid >= APART && this.#hidden === null) return
     this.#of(nodeid).forget(nodeid % APART, lookups)
   }
 
@@ -217,7 +222,7 @@ export class HiddenNames implements Filesystem {
   }
 
   tend(): number {
-    return Math.min(this.#drive.tend(), this.#hidden.drive.tend())
+    return Math.min(this.#drive.tend(), this.#hidden?.drive.tend() ?? Infinity)
   }
 
   /** What is hidden is not worth a sync. */

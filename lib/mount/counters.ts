@@ -35,6 +35,11 @@ export class Counters {
     return this.#slots[BUSY_SINCE] ?? 0
   }
 
+  /** For the serving thread, between requests. */
+  clear(): void {
+    this.#slots.fill(0)
+  }
+
   begin(): void {
     this.#slots[BUSY_SINCE] = Date.now()
   }

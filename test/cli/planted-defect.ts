@@ -40,6 +40,15 @@ const DEFECTS: Record<string, () => void> = {
       return bytes
     }
   },
+  /** answers without having been asked, as a kernel that remembers would */
+  silent() {
+    prototype.read = function (fh, offset, length, into, intoOffset) {
+      const { bytesRead } = this
+      const bytes = read.call(this, fh, offset, length, into, intoOffset)
+      this.bytesRead = bytesRead
+      return bytes
+    }
+  },
   /** cannot store */
   full() {
     prototype.flush = function (fh) {

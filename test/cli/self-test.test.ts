@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { DRIVERS, type Driver } from '../../lib/mount/driver.js'
 import { needs } from '../needs.js'
 import { mountsBelow, says, until, World, type Result } from './coffer.js'
 
@@ -79,6 +80,9 @@ void t.test('passes in some milliseconds, and is nowhere to be seen', async (t) 
     ['full', '--self-test=full'],
     ['full', '--self-test=full', '--read-only'],
     ['off', '--self-test=off'],
+    ['quick', '--driver=fuse-native'],
+    ['full', '--self-test=full', '--driver=fuse-native', '--read-only'],
+    ['off', '--self-test=off', '--driver=fuse-native'],
   ]) {
     const before = seen(world.vault)
     const events: string[] = []
@@ -123,30 +127,44 @@ void t.test('the watch would have seen a file', async (t) => {
   t.ok(await until(() => events.includes('data rename f')), events.join())
 })
 
-const CAUGHT: [planted: string, options: string[], said: RegExp][] = [
-  ['zeros', [], /: of (1 byte|14 bytes) written, zeros came back\n/],
-  ['tail', [], /: of 4097 bytes written, 4096 came back\n/],
-  ['other', [], /: of 15 bytes written, other bytes came back, from byte 7 on\n/],
-  ['other', ['--read-only'], /: of 15 bytes written, other bytes came back, from byte 7 on\n/],
-  ['late', ['--self-test=full'], /: of 8388608 bytes written, other bytes came back, from byte/],
-  ['full', [], /bytes? could not be written: i\/o error\n/],
-]
+type Caught = [planted: string, options: string[], said: RegExp]
 
-for (const [planted, options, said] of CAUGHT) {
-  void t.test(`caught: ${planted} ${options.join(' ')}`, async (t) => {
+const CAUGHT: Record<Driver, Caught[]> = {
+  'fuse-linux': [
+    ['zeros', [], /: of (1 byte|14 bytes) written, zeros came back\n/],
+    ['tail', [], /: of 4097 bytes written, 4096 came back\n/],
+    ['other', [], /: of 15 bytes written, other bytes came back, from byte 7 on\n/],
+    ['other', ['--read-only'], /: of 15 bytes written, other bytes came back, from byte 7 on\n/],
+    ['late', ['--self-test=full'], /: of 8388608 bytes written, other bytes came back, from byte/],
+    ['full', [], /bytes? could not be written: i\/o error\n/],
+  ],
+  'fuse-native': [
+    ['zeros', [], /: of (1 byte|14 bytes) written, zeros came back\n/],
+    ['other', ['--read-only'], /: of 15 bytes written, other bytes came back, from byte 7 on\n/],
+    ['late', ['--self-test=full'], /: of 8388608 bytes written, other bytes came back, from byte/],
+    ['full', [], /bytes? could not be written: i\/o error\n/],
+    ['silent', [], /: 4127 bytes came back, but only 0 of them from the drive\n/],
+  ],
+}
+
+for (const driver of DRIVERS) {
+  void t.test(`caught under ${driver}`, async (t) => {
     if (!needs(t, 'linux', 'fuse')) return
     const world = new World(t)
     world.create()
     const before = seen(world.vault)
-    const result = mount(world, planted, ...options)
-    t.equal(result.code, 31)
-    t.match(result.err, /^coffer: the drive failed its self-test and was taken away again: /)
-    t.match(result.err, said)
-    t.match(result.err, /\nhint: the vault was not touched; /)
-    untouched(t, world)
-    t.same(seen(world.vault), before)
-    const agents = () => processesWith(`${world.folder}/`)
-    t.ok(await until(() => agents().length === 0), 'no process, so no keys')
+    for (const [planted, options, said] of CAUGHT[driver]) {
+      const what = `${planted} ${options.join(' ')}`
+      const result = mount(world, planted, '--driver', driver, ...options)
+      t.equal(result.code, 31, what)
+      t.match(result.err, /^coffer: the drive failed its self-test and was taken away again: /)
+      t.match(result.err, said, what)
+      t.match(result.err, /\nhint: the vault was not touched; /)
+      untouched(t, world)
+      t.same(seen(world.vault), before, what)
+      const agents = () => processesWith(`${world.folder}/`)
+      t.ok(await until(() => agents().length === 0), 'no process, so no keys')
+    }
   })
 }
 
@@ -176,8 +194,8 @@ void t.test('killed in the midst of it: the next mount clears what was left', as
   if (!needs(t, 'linux', 'fuse')) return
   const world = new World(t)
   world.create()
-  for (const options of [[], ['--self-test=off']]) {
-    t.equal(mount(world, 'killed').code, 21)
+  for (const options of [[], ['--self-test=off', '--driver=fuse-native']]) {
+    t.equal(mount(world, 'killed', ...options.slice(1)).code, 21)
     t.ok(await until(() => mountsBelow(world.folder).length === 0))
     t.ok(scratches(world).length > 2, 'it left something')
     t.same(readdirSync(join(world.vault, 'data')), [])
@@ -205,10 +223,11 @@ void t.test('where its files have no room, it says so, and nothing stays', async
   if (!needs(t, 'linux', 'fuse', 'root')) return
   const world = new World(t)
   world.create()
-  // the state folder is made anew, on a disk that is large enough for all but a file of 8 MiB
+  // the state folder is made anew, on a disk that is large enough for two journals, but not for a
+  // file of 8 MiB, too
   rmSync(world.state, { recursive: true })
   mkdirSync(world.state)
-  const disk = ['-t', 'tmpfs', '-o', 'size=7m', 'coffer-test', world.state]
+  const disk = ['-t', 'tmpfs', '-o', 'size=11m', 'coffer-test', world.state]
   if (spawnSync('mount', disk).status !== 0) {
     t.plan(0, 'this container may not mount')
     return

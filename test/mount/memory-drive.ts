@@ -116,7 +116,7 @@ function hide(
   return new (keepCache === true ? Remembering : HiddenNames)(fs, {
     drive,
     names: new Set(names),
-    sees: (tid) => pids.some((pid) => isThreadOf(tid, pid)),
+    sees: (tid = 0) => pids.some((pid) => isThreadOf(tid, pid)),
   })
 }
 

@@ -11,6 +11,15 @@ export interface Inability {
   because: string
 }
 
+const NO_FALLOCATE =
+  'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP'
+const NO_RENAME2 =
+  'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL'
+const NO_TMPFILE = 'libfuse 2.9 has no TMPFILE: O_TMPFILE fails with EOPNOTSUPP'
+const NO_CALLER =
+  'fuse_get_context is not handed to JavaScript: what anybody makes belongs to the user of the drive'
+const MILLISECONDS = 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds'
+
 export const CANNOT: readonly Inability[] = [
   {
     topic: 'allocating',
@@ -36,8 +45,7 @@ export const CANNOT: readonly Inability[] = [
       '100 GiB of nothing',
       '8 TiB of nothing',
     ],
-    because:
-      'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP',
+    because: NO_FALLOCATE,
   },
   {
     topic: 'allocating',
@@ -53,7 +61,7 @@ export const CANNOT: readonly Inability[] = [
   {
     topic: 'replacing',
     rows: ['RENAME_NOREPLACE over nothing'],
-    because: 'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL',
+    because: NO_RENAME2,
   },
   {
     topic: 'exchanging',
@@ -69,7 +77,7 @@ export const CANNOT: readonly Inability[] = [
       'hard links: with another file, and with each other',
       'no replacing: a free name',
     ],
-    because: 'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL',
+    because: NO_RENAME2,
   },
   {
     topic: 'unlinking',
@@ -84,14 +92,12 @@ export const CANNOT: readonly Inability[] = [
       'and he can use it',
       'a set-gid directory gives its group',
     ],
-    because:
-      'fuse_get_context is not handed to JavaScript: what anybody makes belongs to the user of the drive',
+    because: NO_CALLER,
   },
   {
     topic: 'permission',
     rows: ["reading one's own 0077"],
-    because:
-      'fuse_get_context is not handed to JavaScript: what anybody makes belongs to the user of the drive',
+    because: NO_CALLER,
   },
   {
     topic: 'setting times',
@@ -121,7 +127,7 @@ export const CANNOT: readonly Inability[] = [
       'set, then renamed: it stays',
       'set, then opened and read: it stays',
     ],
-    because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
+    because: MILLISECONDS,
   },
   {
     topic: 'rights',
@@ -130,19 +136,17 @@ export const CANNOT: readonly Inability[] = [
       'what each makes is his, with his group',
       'a set-gid directory: group and bit go down',
     ],
-    because:
-      'fuse_get_context is not handed to JavaScript: what anybody makes belongs to the user of the drive',
+    because: NO_CALLER,
   },
   {
     topic: 'rights',
     rows: ['set-user-ID goes: fallocate'],
-    because:
-      'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP',
+    because: NO_FALLOCATE,
   },
   {
     topic: 'moving times',
     rows: ['a set time of a directory stays when a new file in it is closed'],
-    because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
+    because: MILLISECONDS,
   },
   {
     topic: 'touching',
@@ -154,18 +158,17 @@ export const CANNOT: readonly Inability[] = [
       'a hole beyond the end',
       'a range made zero',
     ],
-    because:
-      'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP',
+    because: NO_FALLOCATE,
   },
   {
     topic: 'touching',
     rows: ['an exchange', 'an exchange: the directory'],
-    because: 'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL',
+    because: NO_RENAME2,
   },
   {
     topic: 'touching',
     rows: ['a file without a name', 'a file without a name gets one'],
-    because: 'libfuse 2.9 has no TMPFILE: the kernel refuses O_TMPFILE with EOPNOTSUPP',
+    because: NO_TMPFILE,
   },
   {
     topic: 'table, opening',
@@ -176,7 +179,7 @@ export const CANNOT: readonly Inability[] = [
       'linkat(O_TMPFILE|O_EXCL) one that must not get any: ENOENT',
       'linkat(O_TMPFILE) a name that is taken: EEXIST',
     ],
-    because: 'libfuse 2.9 has no TMPFILE: the kernel refuses O_TMPFILE with EOPNOTSUPP',
+    because: NO_TMPFILE,
   },
   {
     topic: 'table, bytes',
@@ -189,8 +192,7 @@ export const CANNOT: readonly Inability[] = [
       'fallocate(FALLOC_FL_ZERO_RANGE) a range: ok',
       'fallocate(FALLOC_FL_ZERO_RANGE|FALLOC_FL_KEEP_SIZE) a range: ok',
     ],
-    because:
-      'fuse_native_mount registers no fallocate operation: fallocate(2) fails with EOPNOTSUPP',
+    because: NO_FALLOCATE,
   },
   {
     topic: 'table, names',
@@ -199,21 +201,17 @@ export const CANNOT: readonly Inability[] = [
       'renameat2(RENAME_EXCHANGE) two files: ok',
       'renameat2(RENAME_WHITEOUT) a file: a device of number 0 takes its place: ok',
     ],
-    because: 'libfuse 2.9 has no RENAME2: the kernel refuses the flags of renameat2(2) with EINVAL',
-  },
-  {
-    topic: 'table, attributes',
-    rows: ['utimensat(UTIME_OMIT,1) mtime alone: ok'],
-    because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
+    because: NO_RENAME2,
   },
   {
     topic: 'table, attributes',
     rows: [
+      'utimensat(UTIME_OMIT,1) mtime alone: ok',
       'utimensat(1,UTIME_OMIT) atime alone: ok',
       'utimensat(AT_SYMLINK_NOFOLLOW) a link: ok',
       'futimens() a file: ok',
     ],
-    because: 'timespec_to_uint64 and uint32s_to_timespec keep whole milliseconds',
+    because: MILLISECONDS,
   },
 ]
 
@@ -224,5 +222,5 @@ export const cannotDo: ReadonlySet<string> = new Set(
 /** The table of the note. */
 export const table = (): string[] =>
   CANNOT.flatMap(({ topic, rows, because }) =>
-    rows.map((what) => `| ${topic} | ${what} | ${because} |`),
+    rows.map((what) => `| ${topic} | ${what.replaceAll('|', '\\|')} | ${because} |`),
   )
