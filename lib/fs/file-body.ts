@@ -7,7 +7,7 @@ import type { Context } from './context.js'
 import { FileContent, NO_ERASE } from './file-content.js'
 import type { Journal, JournaledBlob } from './journal.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
-import type { FileStat, FileTime } from '../store/backing.js'
+import { CLOSED, type FileStat, type FileTime } from '../store/backing.js'
 
 /** Bytes that went straight to a blob before it is synced, so that a replay has not to read more. */
 const UNSETTLED_BYTES_MAX = 8 * 1024 * 1024 * 1024
@@ -319,5 +319,6 @@ export class FileBody implements JournaledBlob {
     }
     this.object.wipe()
     if (journal?.closing(this) !== true) backing.close(this.fd)
+    this.fd = CLOSED
   }
 }

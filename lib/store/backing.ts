@@ -10,6 +10,12 @@ import { PortableBacking } from './backing-portable.js'
 export { emptyStat } from '../native/files.js'
 export type { FileStat, FileTime }
 
+/**
+ * In place of a descriptor that was closed: its number may be another file's by now, and whoever still
+ * uses it must get EBADF.
+ */
+export const CLOSED = -1
+
 export interface Backing {
   /** Everything, or only what reading takes. */
   readonly writable: boolean

@@ -4,7 +4,7 @@
 
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
-import { emptyStat, type Backing } from './backing.js'
+import { CLOSED, emptyStat, type Backing } from './backing.js'
 
 export const JOURNAL_NAME = 'journal'
 const KEEP = 4 * 1024 * 1024
@@ -12,8 +12,8 @@ const stat = emptyStat()
 
 export class JournalFile {
   readonly #backing: Backing
-  readonly #dirfd: number
-  readonly #fd: number
+  #dirfd: number
+  #fd: number
   /** the last drive did not come to its end */
   readonly inUse: boolean
   /** bytes of the file that have blocks for certain */
@@ -111,5 +111,6 @@ export class JournalFile {
   close(): void {
     this.#backing.close(this.#fd)
     this.#backing.closeDirectory(this.#dirfd)
+    this.#fd = this.#dirfd = CLOSED
   }
 }

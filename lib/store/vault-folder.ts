@@ -4,7 +4,7 @@
 import { constants, statfsSync, type StatsFs } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../errors.js'
-import { emptyStat, type Backing } from './backing.js'
+import { CLOSED, emptyStat, type Backing } from './backing.js'
 
 export const DATA_DIRECTORY = 'data'
 const CHECK_EVERY_MS = 20
@@ -85,5 +85,6 @@ export class VaultFolder {
 
   close(): void {
     this.#backing.closeDirectory(this.rootFd)
+    this.rootFd = CLOSED
   }
 }
