@@ -69,7 +69,7 @@ export interface EntryChange {
   settled: boolean
 }
 
-/** A record in an entry; `at` is where it lies in the buffer that the entry was read from. */
+/** A record of an entry; `at` is where it lies in the bytes that the entry is built or was read in. */
 export interface EntryRecord {
   index: number
   /** plaintext bytes */

@@ -15,6 +15,7 @@ import type { FileStat } from '../store/backing.js'
 import type { Attributes } from './filesystem.js'
 import { backingName, type Inode } from './inode.js'
 import { modeIsSealed } from './mode.js'
+import { timeOf } from './nonces.js'
 import { SealedObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
@@ -120,8 +121,7 @@ export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attrib
   // an open file knows better than its blob
   out.size = body.content.size
   if (body.dirty) {
-    const sec = Math.floor(body.changedAt / 1000)
-    const nsec = (body.changedAt % 1000) * 1_000_000
+    const { sec, nsec } = timeOf(body.changedAt)
     out.mtimeSec = sec
     out.mtimeNsec = nsec
     // a chmod or an attribute may have moved the blob's own since

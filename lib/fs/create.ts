@@ -12,6 +12,7 @@ import { FileBody } from './file-body.js'
 import type { Caller } from './filesystem.js'
 import { blobPath, type Inode } from './inode.js'
 import { backingMode } from './mode.js'
+import { timeOf } from './nonces.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import { temporaryName, writeSidecar, writeSmall } from './small-files.js'
 import type { Tree } from './tree.js'
@@ -161,10 +162,9 @@ function firstSeal(
   acc: Uint8Array,
   rdev: number,
 ): Unsequenced {
-  const now = tree.ctx.clock()
-  const mtime = { mtimeSec: Math.floor(now / 1000), mtimeNsec: (now % 1000) * 1_000_000 }
+  const { sec: mtimeSec, nsec: mtimeNsec } = timeOf(tree.ctx.clock())
   const noChunks = { length: 0, chunkWrites: 0, absent: 0 }
-  return { ...place, ...mtime, ...noChunks, mode, acc, rdev, prevTag: ZERO16 }
+  return { ...place, mtimeSec, mtimeNsec, ...noChunks, mode, acc, rdev, prevTag: ZERO16 }
 }
 
 export function mkdir(

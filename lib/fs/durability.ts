@@ -3,7 +3,7 @@
 // backing rename may reach the disk before the small files that give the right to the new name, unless
 // they are synced first.
 
-import { YOUNG_MS } from './file-body.js'
+import { isYoung } from './file-body.js'
 import type { Inode } from './inode.js'
 import { syncSmall } from './small-files.js'
 import type { Tree } from './tree.js'
@@ -11,8 +11,7 @@ import type { Tree } from './tree.js'
 /** Would a stop of the machine find the object on the disk? Then no change may endanger it. */
 export function isPrecious(tree: Tree, inode: Inode): boolean {
   const { synced, bornAt, parent } = inode
-  const age = tree.ctx.clock() - bornAt
-  if (synced || bornAt === 0 || age < 0 || age >= YOUNG_MS) return true
+  if (synced || !isYoung(bornAt, tree.ctx.clock())) return true
   return parent !== null && parent.entriesSyncedAt >= bornAt
 }
 
@@ -24,18 +23,17 @@ export function syncInode(tree: Tree, inode: Inode): void {
   if (inode.body !== null) inode.body.bornAt = 0
 }
 
-/** The entries of a directory, and what leads to it. */
+/** The entries of a directory, and what leads to it: its metas, its name, and so on up to the root. */
 export function syncDirectory(tree: Tree, inode: Inode): void {
-  tree.ctx.backing.sync(tree.descriptor(inode))
+  const dirfd = tree.descriptor(inode)
+  const reachable = inode.synced || inode === tree.root
+  if (!reachable) for (const { file } of tree.directory(inode).metas) syncSmall(tree, dirfd, file)
+  tree.ctx.backing.sync(dirfd)
   inode.entriesSyncedAt = tree.ctx.clock()
-  makeReachable(tree, inode)
+  if (!reachable) syncInode(tree, inode)
 }
 
-/** What leads to a directory, onto the disk: its metas, its name, and so on up to the root. */
+/** What leads to a directory, where a new name in it must not be lost. */
 export function makeReachable(tree: Tree, inode: Inode): void {
-  if (inode.synced || inode === tree.root) return
-  const dirfd = tree.descriptor(inode)
-  for (const { file } of tree.directory(inode).metas) syncSmall(tree, dirfd, file)
-  tree.ctx.backing.sync(dirfd)
-  syncInode(tree, inode)
+  if (!inode.synced && inode !== tree.root) syncDirectory(tree, inode)
 }

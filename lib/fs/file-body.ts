@@ -6,17 +6,26 @@ import { HEADER_SIZE, type Kind } from '../format/constants.js'
 import type { Context } from './context.js'
 import { FileContent, NO_ERASE } from './file-content.js'
 import type { Journal, JournaledBlob } from './journal.js'
+import { timeOf } from './nonces.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import { CLOSED, type FileStat, type FileTime } from '../store/backing.js'
 
 /** Bytes that went straight to a blob before it is synced, so that a replay has not to read more. */
 const UNSETTLED_BYTES_MAX = 8 * 1024 * 1024 * 1024
-/** A new file younger than this has not reached the disk; a machine that stops loses it in any case. */
-export const YOUNG_MS = 5000
+const YOUNG_MS = 5000
 /** Plaintext bytes between two seals of a file that stays open, and the time. FORMAT.md §6. */
 const SEAL_EVERY_BYTES = 256 * 1024 * 1024
 export const SEAL_EVERY_MS = 5000
 const nothingStaged = new Uint8Array(0)
+
+/**
+ * A new object that nobody has asked a sync for (then `bornAt` is 0) has not reached the disk in its
+ * first seconds; a machine that stops loses it in any case.
+ */
+export function isYoung(bornAt: number, now: number): boolean {
+  const age = now - bornAt
+  return bornAt !== 0 && age >= 0 && age < YOUNG_MS
+}
 
 /** The name that a commit seals. */
 export interface Place {
@@ -47,8 +56,6 @@ export class FileBody implements JournaledBlob {
   /** where the blob lies below the vault folder */
   path: () => string = () => ''
   readonly #ctx: Context
-  /** brings the blob to the state that the journal has, which it refused before */
-  #again: (() => void) | null = null
 
   private constructor(
     ctx: Context,
@@ -66,7 +73,7 @@ export class FileBody implements JournaledBlob {
     this.mode = mode
     this.content = new FileContent(ctx, object, fd, {
       ready: () => {
-        this.#bring()
+        ctx.journal?.bring(ino)
       },
       touch: () => {
         this.#touch()
@@ -93,8 +100,7 @@ export class FileBody implements JournaledBlob {
 
   /** Is there something that a stop of the machine must not take away? */
   get #precious(): boolean {
-    const age = this.#ctx.clock() - this.bornAt
-    return this.bornAt === 0 || age < 0 || age >= YOUNG_MS
+    return !isYoung(this.bornAt, this.#ctx.clock())
   }
 
   /** A new and empty object over the empty file `fd`, which it takes over. */
@@ -177,14 +183,6 @@ export class FileBody implements JournaledBlob {
     this.set.mtime = 'omit'
   }
 
-  /** After a failure of the disk the blob may be behind the journal, and torn. */
-  #bring(): void {
-    const again = this.#again
-    if (again === null) return
-    again()
-    this.#again = null
-  }
-
   /** A new mode for the next seal; the content has not changed, so its `mtime` is put back. */
   changeMode(mode: number, mtime: { sec: number; nsec: number }): void {
     this.mode = mode
@@ -215,7 +213,7 @@ export class FileBody implements JournaledBlob {
   /** The same up to the journal's next flush. The first seal of a new object needs none. */
   stage(place: Place, mode: number, prevTag: Uint8Array, durable: boolean): void {
     const { backing } = this.#ctx
-    this.#bring()
+    this.#journal.bring(this.ino)
     const { content } = this
     const { records } = content
     content.storeStraight()
@@ -253,9 +251,8 @@ export class FileBody implements JournaledBlob {
           content.settle(bytes, erased)
           this.#sealed(mode)
         },
-        failed: (again: (() => void) | null) => {
-          if (again !== null) this.#again = again
-          else records.restore(mark)
+        failed: (counts: boolean) => {
+          if (!counts) records.restore(mark)
           content.erased = NO_ERASE
         },
       }
@@ -271,12 +268,8 @@ export class FileBody implements JournaledBlob {
   #state(place: Place, mode: number, prevTag: Uint8Array): Unsequenced {
     const { size, records } = this.content
     const { acc, absent, chunkWrites } = records
-    const now = this.#ctx.clock()
     const { mtime } = this.set
-    const sealed =
-      typeof mtime === 'string'
-        ? { sec: Math.floor(now / 1000), nsec: (now % 1000) * 1_000_000 }
-        : mtime
+    const sealed = typeof mtime === 'string' ? timeOf(this.#ctx.clock()) : mtime
     return {
       ...place,
       length: size,
@@ -310,7 +303,8 @@ export class FileBody implements JournaledBlob {
   close(): void {
     const { backing, journal } = this.#ctx
     this.content.drop()
-    if (this.dirty && this.#again === null && this.object.seal !== null) {
+    const owed = journal?.owes(this.ino) === true
+    if (this.dirty && !owed && this.object.seal !== null) {
       try {
         this.content.records.revert(this.fd)
       } catch {

@@ -18,6 +18,7 @@ import { currentSeal } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
 import type { JournalFile } from '../store/journal-file.js'
 import type { Context } from './context.js'
+import { endFile } from './end-file.js'
 import type { SealedObject } from './sealed-object.js'
 
 const stat = emptyStat()
@@ -182,7 +183,7 @@ export class Finish {
    * a version here; so the new sum is the sealed one without theirs.
    */
   #cutBack(torn: number, end: number): void {
-    const { backing, layout, nonces, clock, log } = this.#ctx
+    const { backing, layout, log } = this.#ctx
     const { seal } = this.#object
     if (seal === null) return
     const acc = Uint8Array.from(seal.acc)
@@ -200,22 +201,15 @@ export class Finish {
         this.#cipher.toggleRecord(acc, index, this.#record, 0, version.length)
       }
     }
-    nonces.fill(this.#record, 0)
-    this.#cipher.seal(torn, this.#record, 0, this.#record, NONCE_SIZE, 0)
-    this.#cipher.toggleRecord(acc, torn, this.#record, 0, 0)
+    const next = endFile(this.#ctx, this.#object, torn, { acc, absent }, this.#record, 0)
     backing.write(this.#fd, this.#record, 0, RECORD_OVERHEAD, layout.recordOffset(torn))
     this.#resize(layout.recordOffset(torn) + RECORD_OVERHEAD)
     backing.datasync(this.#fd)
-    const length = torn * layout.chunkSize
-    const now = clock()
-    const mtime = { mtimeSec: Math.floor(now / 1000), mtimeNsec: (now % 1000) * 1_000_000 }
-    const chunkWrites = seal.chunkWrites + 1
-    const next = this.#object.prepare({ ...seal, ...mtime, length, acc, absent, chunkWrites }, 0)
     backing.write(this.#fd, next.record, 0, next.record.length, next.offset)
     backing.sync(this.#fd)
-    const message = `the last ${String(seal.length - length)} bytes of a file had not reached the disk; it ends before them`
+    const message = `the last ${String(seal.length - next.seal.length)} bytes of a file had not reached the disk; it ends before them`
     log({ level: 'warn', event: 'cut-back', message, blob: this.#path })
   }
 }
 
-const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+export const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

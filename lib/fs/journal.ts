@@ -25,13 +25,14 @@ import {
   NO_CUT,
   EntryBuffer,
   type EntryChange,
+  type EntryRecord,
   type EntryType,
 } from '../format/journal.js'
 import type { Layout } from '../format/layout.js'
 import type { Backing } from '../store/backing.js'
 import type { JournalFile } from '../store/journal-file.js'
 import type { Clock, Random } from './nonces.js'
-import { redo, type PlacedRecord } from './redo.js'
+import { redo } from './redo.js'
 import type { PreparedSeal, SealedObject } from './sealed-object.js'
 
 /** Entries that wait in memory are written when they have become that large, bytes. */
@@ -66,14 +67,11 @@ export interface Change {
   change: EntryChange
   /** something that has reached the disk is at stake: the entry must be there first */
   durable: boolean
-  records: readonly PlacedRecord[]
+  records: readonly EntryRecord[]
   /** the blob has its new state; `bytes` is what the records lie in */
   done(bytes: Uint8Array): void
-  /**
-   * Either nothing has happened, or the entry counts and the blob would not have it: then `again`
-   * tries once more, as the next mount will.
-   */
-  failed(again: (() => void) | null): void
+  /** `counts`: the entry does, and the blob would not have it (`bring`); otherwise nothing has happened. */
+  failed(counts: boolean): void
 }
 
 /** A blob with entries that count. */
@@ -193,7 +191,7 @@ export class Journal {
       if (durable) this.#file.sync()
     } catch (error) {
       this.#sequence = this.#sequenceAt
-      for (const item of queue) item.failed(null)
+      for (const item of queue) item.failed(false)
       throw error
     } finally {
       this.#queue = []
@@ -210,11 +208,8 @@ export class Journal {
         this.#do(item, bytes)
       } catch (error) {
         first ??= error
-        const { ino } = item.blob
-        this.#stuck.set(ino, { item, position, size: filled })
-        item.failed(() => {
-          this.bring(ino)
-        })
+        this.#stuck.set(item.blob.ino, { item, position, size: filled })
+        item.failed(true)
       }
     }
     this.entry.clear()
@@ -229,7 +224,7 @@ export class Journal {
   #do(item: Change, bytes: Uint8Array): void {
     const { blob, change, records } = item
     this.#enliven(blob, change.seal.subarray(0, NONCE_SIZE))
-    redo(this.#backing, this.#layout, blob.fd, bytes, { ...change, records })
+    redo(this.#backing, this.#layout, blob.fd, bytes, records, change)
     item.done(bytes)
   }
 
@@ -247,10 +242,15 @@ export class Journal {
       throw new CofferError('EIO', 'the journal has become shorter')
     const { change, records } = item
     const fd = live.blob?.fd ?? live.fd
-    redo(this.#backing, this.#layout, fd, bytes, { ...change, records })
+    redo(this.#backing, this.#layout, fd, bytes, records, change)
     this.#stuck.delete(ino)
     // where it was closed meanwhile, its header is going to be read anew
     if (live.blob === item.blob) item.done(bytes)
+  }
+
+  /** Is the blob behind an entry that counts? */
+  owes(ino: number): boolean {
+    return this.#stuck.has(ino)
   }
 
   #enliven(blob: JournaledBlob, seal: Uint8Array): void {

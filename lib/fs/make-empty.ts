@@ -2,16 +2,16 @@
 // the name that it had last. Its header comes from the journal.
 
 import { Buffer } from 'node:buffer'
-import { ChunkCipher } from '../format/chunk.js'
-import { HEADER_SIZE, NONCE_SIZE, RECORD_OVERHEAD, slotOffset } from '../format/constants.js'
+import { HEADER_SIZE, RECORD_OVERHEAD, slotOffset } from '../format/constants.js'
 import { ENTRY_BORN, ENTRY_COMMIT } from '../format/journal.js'
 import type { JournalFile } from '../store/journal-file.js'
 import type { Context } from './context.js'
+import { endFile } from './end-file.js'
 import type { Chain } from './journal-chains.js'
 import { SealedObject } from './sealed-object.js'
 
 export function makeEmpty(ctx: Context, file: JournalFile, { entries }: Chain, fd: number): void {
-  const { backing, nonces, clock } = ctx
+  const { backing } = ctx
   const born = entries.findLast(({ type }) => type === ENTRY_BORN)
   const [record] = born?.records ?? []
   if (born === undefined || record === undefined) return
@@ -22,17 +22,8 @@ export function makeEmpty(ctx: Context, file: JournalFile, { entries }: Chain, f
     if (type === ENTRY_COMMIT) header.set(seal, slotOffset(slot))
   const object = SealedObject.parse(ctx, header, born.kind)
   try {
-    const { seal } = object
-    if (seal === null) return
-    const cipher = new ChunkCipher(object.keys)
-    const acc = new Uint8Array(16)
-    nonces.fill(blob, HEADER_SIZE)
-    cipher.seal(0, blob, HEADER_SIZE, blob, HEADER_SIZE + NONCE_SIZE, 0)
-    cipher.toggleRecord(acc, 0, blob, HEADER_SIZE, 0)
-    const now = clock()
-    const mtime = { mtimeSec: Math.floor(now / 1000), mtimeNsec: (now % 1000) * 1_000_000 }
-    const chunkWrites = seal.chunkWrites + 1
-    const next = object.prepare({ ...seal, ...mtime, length: 0, acc, absent: 0, chunkWrites }, 0)
+    const left = { acc: new Uint8Array(16), absent: 0 }
+    const next = endFile(ctx, object, 0, left, blob, HEADER_SIZE)
     header.set(next.record, next.offset)
     backing.truncate(fd, 0)
     backing.write(fd, blob, 0, blob.length, 0)

@@ -11,6 +11,12 @@ export type Random = (into: Uint8Array) => void
 /** Wall clock, milliseconds since 1970. */
 export type Clock = () => number
 
+/** A moment of the clock as times are kept. */
+export const timeOf = (milliseconds: number): { sec: number; nsec: number } => ({
+  sec: Math.floor(milliseconds / 1000),
+  nsec: (milliseconds % 1000) * 1_000_000,
+})
+
 export class Nonces {
   readonly #random: Random
   readonly #clock: Clock

@@ -12,7 +12,7 @@
 import { CofferError } from '../errors.js'
 import { absence, ChunkCipher, isZero } from '../format/chunk.js'
 import { HEADER_SIZE, NONCE_SIZE, RECORD_OVERHEAD, TAG_SIZE } from '../format/constants.js'
-import { NO_CUT, type EntryBuffer } from '../format/journal.js'
+import { NO_CUT, type EntryBuffer, type EntryRecord } from '../format/journal.js'
 import { RUN_RECORDS, type Context } from './context.js'
 import { Pairs } from './pairs.js'
 import { Reservation } from './reservation.js'
@@ -27,13 +27,6 @@ export interface PlainRun {
   /** plaintext of the k-th chunk of the run */
   buffer(k: number): Uint8Array
   offset(k: number): number
-}
-
-/** A record that waits in the journal's buffer for its entry to be durable. */
-interface StagedRecord {
-  index: number
-  length: number
-  at: number
 }
 
 interface Mark {
@@ -59,8 +52,8 @@ export class RecordStore {
   cutTo = NO_CUT
   /** chunks that went to the backing file since the seal on the disk */
   readonly straight = new StraightChunks()
-  /** what the next entry of the journal replaces */
-  readonly staged: StagedRecord[] = []
+  /** what the next entry of the journal replaces, in its buffer */
+  readonly staged: EntryRecord[] = []
   readonly #ctx: Context
   readonly #cipher: ChunkCipher
   readonly #reservation: Reservation

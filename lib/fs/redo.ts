@@ -1,40 +1,21 @@
 // Doing to a blob what an entry of the journal says. FORMAT.md §6. It may be done again and again.
 
 import type { Layout } from '../format/layout.js'
-import { NO_CUT } from '../format/journal.js'
+import { NO_CUT, type EntryChange, type EntryRecord } from '../format/journal.js'
 import { RECORD_OVERHEAD, slotOffset } from '../format/constants.js'
 import type { Backing } from '../store/backing.js'
 
-/** A record and where it lies in the bytes of the journal. */
-export interface PlacedRecord {
-  index: number
-  /** plaintext bytes */
-  length: number
-  at: number
-}
-
-export interface Redo {
-  /** in ascending order of their indices */
-  records: readonly PlacedRecord[]
-  /** no record from this index on is left but those above, or NO_CUT */
-  cut: number
-  eraseFrom: number
-  eraseTo: number
-  slot: 0 | 1
-  /** 448 bytes */
-  seal: Uint8Array
-}
-
 /**
  * Records first, over the blocks that are there already, so that no room is needed; then the end of
- * the blob, then its seal.
+ * the blob, then its seal. `records` lie in `bytes`, in ascending order of their indices.
  */
 export function redo(
   backing: Backing,
   layout: Layout,
   fd: number,
   bytes: Uint8Array,
-  { records, cut, eraseFrom, eraseTo, slot, seal }: Redo,
+  records: readonly EntryRecord[],
+  { cut, eraseFrom, eraseTo, slot, seal }: EntryChange,
 ): void {
   let next = cut
   for (const { index, length, at } of records) {
@@ -56,5 +37,5 @@ export function redo(
   backing.write(fd, seal, 0, seal.length, slotOffset(slot))
 }
 
-const endOf = (layout: Layout, { index, length }: PlacedRecord): number =>
+const endOf = (layout: Layout, { index, length }: EntryRecord): number =>
   layout.recordOffset(index) + length + RECORD_OVERHEAD

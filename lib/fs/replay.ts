@@ -18,7 +18,7 @@ import { currentSeal } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
 import type { JournalFile } from '../store/journal-file.js'
 import type { Context } from './context.js'
-import { Finish, sealOf } from './finish-blob.js'
+import { Finish, same, sealOf } from './finish-blob.js'
 import { findBlobs, isOnlyBorn, openPath } from './find-blobs.js'
 import { currentNonce } from './journal.js'
 import { readChains, type Chain } from './journal-chains.js'
@@ -166,5 +166,3 @@ function trim({ backing, layout }: Context, fd: number, { kind, seal }: SealedOb
   const size = layout.backingSize(seal.length)
   if (stat.size > size) backing.truncate(fd, size)
 }
-
-const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

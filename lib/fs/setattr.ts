@@ -9,6 +9,7 @@ import type { FileBody } from './file-body.js'
 import type { AttributeChanges } from './filesystem.js'
 import { backingName, type Inode } from './inode.js'
 import { backingMode, modeIsSealed } from './mode.js'
+import { timeOf } from './nonces.js'
 import { makeWritable, openBody } from './open-body.js'
 import { commit } from './commit.js'
 import { reseal } from './reseal.js'
@@ -142,7 +143,7 @@ function utimens(tree: Tree, inode: Inode, changes: AttributeChanges): void {
     backing.utimes(dirfd, name, atime, mtime)
     return
   }
-  const now = { sec: Math.floor(clock() / 1000), nsec: (clock() % 1000) * 1_000_000 }
+  const now = timeOf(clock())
   if (atime !== 'omit') body.set.atime = atime === 'now' ? now : atime
   if (mtime !== 'omit') body.set.mtime = mtime === 'now' ? now : mtime
   // where a seal is due, they are set again after it
