@@ -98,6 +98,16 @@ export interface Statfs {
   nameMax: number
 }
 
+export const emptyStatfs = (): Statfs => ({
+  blockSize: 0,
+  blocks: 0,
+  blocksFree: 0,
+  blocksAvailable: 0,
+  files: 0,
+  filesFree: 0,
+  nameMax: 0,
+})
+
 /** Return false to stop: this entry did not fit and will be asked for again by its cookie. */
 export type EmitEntry = (name: string, ino: number, type: number, nextCookie: number) => boolean
 

@@ -3,7 +3,6 @@
 import {
   readdirSync,
   readFileSync,
-  statfsSync,
   statSync,
   writeFileSync,
   mkdirSync,
@@ -18,37 +17,15 @@ import {
 import { join } from 'node:path'
 import t from 'tap'
 import { needs } from '../needs.js'
+import { suiteOverDrive } from './suite-over-drive.js'
 import { as, getXattr, NOBODY, removeXattr, setXattr } from './calls.js'
 import { Drive, scratch } from './drive.js'
 import { errorOf } from './row.js'
-import { runSuite } from './suite.js'
 
 t.setTimeout(280_000)
 
-const isRoot = process.getuid?.() === 0
-
 void t.test('the suite', async (t) => {
-  if (!needs(t, 'fuse')) return
-  const drive = new Drive(t, scratch(t, 'suite'))
-  drive.mount(...(isRoot ? ['--allow-other'] : []))
-  await t.test('rows', (t) => {
-    runSuite(t, drive.mountpoint, 'drive')
-    t.end()
-  })
-  t.same(readdirSync(drive.mountpoint), [], 'nothing is left')
-  const { bsize, blocks } = statfsSync(drive.mountpoint)
-  const backing = statfsSync(drive.vault)
-  t.equal(
-    bsize * blocks,
-    backing.bsize * backing.blocks,
-    'it is as large as what the vault lies on',
-  )
-  drive.unmount()
-  t.same(
-    readdirSync(join(drive.vault, 'data'), { recursive: true }),
-    [],
-    'and nothing is left in the vault folder',
-  )
+  if (needs(t, 'fuse')) await suiteOverDrive(t)
 })
 
 void t.test('a read-only drive', (t) => {

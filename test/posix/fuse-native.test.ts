@@ -15,31 +15,29 @@ import {
   readSync,
   renameSync,
   rmSync,
-  statfsSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { mountedAt } from '../../lib/mount/mountinfo.js'
 import { utimesAt } from '../../lib/native/files.js'
 import { needs } from '../needs.js'
+import { fourAtOnce, isAllThere } from './four-at-once.js'
+import { suiteOverDrive } from './suite-over-drive.js'
 import { AT_FDCWD } from './calls.js'
 import { Drive, scratch } from './drive.js'
 import { cannotDo, table } from './fuse-native-cannot.js'
 import { later } from './folder.js'
 import { rowName } from './row.js'
-import { behaviours, runSuite } from './suite.js'
+import { behaviours } from './suite.js'
 
 t.setTimeout(280_000)
 
 const NATIVE = ['--driver', 'fuse-native']
 const NOTE = new URL('../../../native-notes/fuse-native.md', import.meta.url)
-const BUSY = fileURLToPath(new URL('busy.js', import.meta.url))
-const isRoot = process.getuid?.() === 0
 
 void t.test('what it cannot do is named once, and as the note has it', (t) => {
   const names = Object.entries(behaviours).flatMap(([topic, rows]) =>
@@ -59,23 +57,7 @@ void t.test('what it cannot do is named once, and as the note has it', (t) => {
 })
 
 void t.test('the suite', async (t) => {
-  if (!needs(t, 'fuse')) return
-  const drive = new Drive(t, scratch(t, 'suite'))
-  drive.mount(...NATIVE, ...(isRoot ? ['--allow-other'] : []))
-  await t.test('rows', (t) => {
-    runSuite(t, drive.mountpoint, 'drive', cannotDo)
-    t.end()
-  })
-  t.same(readdirSync(drive.mountpoint), [], 'nothing is left')
-  const { bsize, blocks } = statfsSync(drive.mountpoint)
-  const backing = statfsSync(drive.vault)
-  t.equal(
-    bsize * blocks,
-    backing.bsize * backing.blocks,
-    'it is as large as what the vault lies on',
-  )
-  drive.unmount()
-  t.same(readdirSync(join(drive.vault, 'data'), { recursive: true }), [], 'nor in the vault')
+  if (needs(t, 'fuse')) await suiteOverDrive(t, NATIVE, cannotDo)
 })
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -295,29 +277,11 @@ void t.test('four programs at once for three seconds', async (t) => {
   if (!needs(t, 'fuse')) return
   const drive = new Drive(t, scratch(t, 'busy'))
   drive.mount(...NATIVE)
-  const left = await Promise.all(
-    [1, 2, 3, 4].map(async (seed) => {
-      const own = join(drive.mountpoint, String(seed))
-      mkdirSync(own)
-      const child = spawn(process.execPath, [BUSY, own, String(seed), '3000'], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      t.teardown(() => child.kill('SIGKILL'))
-      let text = ''
-      child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-      const [code] = (await once(child, 'close')) as [number | null]
-      t.equal(code, 0, `program ${String(seed)}`)
-      return (JSON.parse(text) as { left: Record<string, string> }).left
-    }),
-  )
+  const worked = await fourAtOnce(t, drive.mountpoint, 3000)
   t.equal(status(drive).openFiles, 0)
   drive.unmount()
   drive.mount(...NATIVE)
-  for (const [i, files] of left.entries()) {
-    const own = join(drive.mountpoint, String(i + 1))
-    const names = readdirSync(own)
-    t.same(Object.fromEntries(names.map((n) => [n, sha256(readFileSync(join(own, n)))])), files)
-  }
+  isAllThere(t, worked)
 })
 
 void t.test('when it cannot be used', (t) => {

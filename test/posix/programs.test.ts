@@ -1,22 +1,21 @@
 // Real programs in a drive, each as its users run it, and what they left after the next mount.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { utimesAt } from '../../lib/native/files.js'
 import { needs } from '../needs.js'
+import { fourAtOnce, isAllThere } from './four-at-once.js'
 import { AT_FDCWD } from './calls.js'
 import { Drive, scratch } from './drive.js'
 import { noise } from './folder.js'
 
 t.setTimeout(280_000)
 
-const BUSY = fileURLToPath(new URL('busy.js', import.meta.url))
 const REAL_TREE = fileURLToPath(new URL('../../../node_modules/yargs', import.meta.url))
 const PATIENCE_MS = 120_000
 
@@ -391,32 +390,10 @@ void t.test('programs', async (t) => {
 
   await t.test('four programs at once for thirty seconds', async (t) => {
     const at = folder('busy')
-    const running = [1, 2, 3, 4].map(async (seed) => {
-      const own = join(at, String(seed))
-      mkdirSync(own)
-      const child = spawn(process.execPath, [BUSY, own, String(seed), '30000'], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      t.teardown(() => child.kill('SIGKILL'))
-      let text = ''
-      child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-      const [code] = (await once(child, 'close')) as [number | null]
-      t.equal(code, 0, `program ${String(seed)}`)
-      const { done, left } = JSON.parse(text) as { done: number; left: Record<string, string> }
-      t.ok(done > 100, `${String(done)} steps`)
-      return { own, left }
-    })
-    const ended = await Promise.all(running)
+    const worked = await fourAtOnce(t, at, 30_000)
+    for (const { done } of worked) t.ok(done > 100, `${String(done)} steps`)
     remount()
-    for (const { own, left } of ended) {
-      const seen = Object.keys(left).map((name) => [
-        name,
-        createHash('sha256')
-          .update(readFileSync(join(own, name)))
-          .digest('hex'),
-      ])
-      t.same(Object.fromEntries(seen), left)
-    }
+    isAllThere(t, worked)
   })
 
   drive.unmount()

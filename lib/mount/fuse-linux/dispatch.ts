@@ -4,10 +4,10 @@
 
 import { constants } from 'node:os'
 import { errnoOf } from '../../errors.js'
-import { emptyAttributes, emptyEntry, type Filesystem } from '../../fs/filesystem.js'
+import { emptyAttributes, emptyEntry, emptyStatfs, type Filesystem } from '../../fs/filesystem.js'
 import { isDefect } from '../defect.js'
 import * as directories from './directory-requests.js'
-import { emptyStatfs, NO_REPLY, type Exchange, type Handler } from './exchange.js'
+import { NO_REPLY, type Exchange, type Handler } from './exchange.js'
 import * as files from './file-requests.js'
 import { init } from './init.js'
 import * as inodes from './inode-requests.js'

@@ -18,13 +18,3 @@ export interface Exchange {
 export type Handler = (exchange: Exchange) => number
 
 export const NO_REPLY = -1
-
-export const emptyStatfs = (): Statfs => ({
-  blockSize: 0,
-  blocks: 0,
-  blocksFree: 0,
-  blocksAvailable: 0,
-  files: 0,
-  filesFree: 0,
-  nameMax: 0,
-})

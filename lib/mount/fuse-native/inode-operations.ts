@@ -2,7 +2,7 @@
 
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../../errors.js'
-import { emptyAttributes, type AttributeChanges, type Statfs } from '../../fs/filesystem.js'
+import { emptyAttributes, emptyStatfs, type AttributeChanges } from '../../fs/filesystem.js'
 import { exact, type Answer, type Parts } from './parts.js'
 import { timesOf } from './request-struct.js'
 import { InodeNumbers, nativeStat, nativeStatfs, type NativeStat } from './stat.js'
@@ -13,15 +13,7 @@ const UNCHANGED = 2 ** 32 - 1
 export function inodeOperations({ fs, paths, handles, request }: Parts) {
   const numbers = new InodeNumbers()
   const attributes = emptyAttributes()
-  const statfs: Statfs = {
-    blockSize: 0,
-    blocks: 0,
-    blocksFree: 0,
-    blocksAvailable: 0,
-    files: 0,
-    filesFree: 0,
-    nameMax: 0,
-  }
+  const statfs = emptyStatfs()
 
   const set = (nodeid: number, changes: AttributeChanges): void => {
     fs.setattr(nodeid, changes, attributes)
