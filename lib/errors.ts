@@ -54,6 +54,7 @@ const TABLE = {
   CHUNK_DAMAGED: row('EIO', 26),
   XATTR_DAMAGED: row('EIO', 26),
   DIRECTORY_META: row('EIO', 26),
+  OBJECT_SUPERSEDED: row('EIO', 26, 'open the file again to get its new version'),
   VAULT_GONE: row(
     'EIO',
     25,

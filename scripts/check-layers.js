@@ -44,6 +44,7 @@ const FILE_ACCESS = {
   'cli/ui': 'standard output and error',
   'cli/version': 'package.json',
   'mount/fuse-problem': '/dev/fuse, and whether fusermount3 is there',
+  'mount/fuse-linux/abort': '/sys/fs/fuse',
   'mount/fuse-linux/mount-fuse': '/dev/fuse',
   'mount/fuse-native/mount-native': '/proc',
   'mount/mount-place': 'the mountpoint, before it is one',

@@ -27,6 +27,7 @@ export function driveStatus(
     foreignFiles: report?.foreignFiles ?? 0,
     damaged: report?.damaged ?? [],
     selfTest: { kind: order.selfTest, ms: selfTestMs },
+    watch: report?.watch ?? null,
     warnings: warnings(report, busyMs),
   }
 }
@@ -41,6 +42,11 @@ function warnings(report: DriveReport | null, busyMs: number): string[] {
   if (report.engineProblem !== '') list.push(`the slow engine is in use: ${report.engineProblem}`)
   for (const message of report.recovered) list.push(`after an interruption: ${message}`)
   for (const { path, code } of report.damaged) list.push(`damaged: ${path} (${code})`)
+  if (report.watch !== null && report.watch.problem !== '') {
+    list.push(
+      `changes by others in the vault folder show within a second, not at once: ${report.watch.problem}`,
+    )
+  }
   if (report.foreignFiles > 0) {
     list.push(
       `${count(report.foreignFiles, 'file')} in the vault folder that coffer did not make; the log names them`,

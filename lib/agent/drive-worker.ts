@@ -5,7 +5,6 @@ import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_
 import { BugError } from '../errors.js'
 import type { HiddenNames } from '../fs/hidden-names.js'
 import { Counters } from '../mount/counters.js'
-import { NOTHING_REMEMBERED } from '../mount/fuse-linux/reply.js'
 import { serve } from '../mount/fuse-linux/session.js'
 import {
   toWire,
@@ -29,9 +28,17 @@ const chosen = chooseEngine()
 main.once('message', (start: WorkerStart) => {
   let served: ServedDrive
   try {
-    served = new ServedDrive(chosen, start.order, start.body, (line) => {
-      tell({ event: 'log', line })
-    })
+    served = new ServedDrive(
+      chosen,
+      start.order,
+      start.body,
+      (line) => {
+        tell({ event: 'log', line })
+      },
+      (outdated) => {
+        tell({ event: 'outdated', outdated })
+      },
+    )
   } catch (error) {
     tell({ event: 'answer', id: 0, error: toWire(error) })
     tell({ event: 'ended', error: toWire(error) })
@@ -74,7 +81,7 @@ function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
   }
   /** False where the drive has ended, too. The test is in nobody's statistics. */
   const test = (shown: HiddenNames): boolean => {
-    const unmounted = serve(deviceFd, shown, hooks, { validity: NOTHING_REMEMBERED })
+    const unmounted = serve(deviceFd, shown, hooks, { believedMs: 0 })
     const bytes = served.endTest()
     if (told.tested !== null) tell({ event: 'answer', id: told.tested, served: bytes })
     return !unmounted && !told.stop

@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer'
 import type { MessagePort } from 'node:worker_threads'
 import { CofferError, type ErrorCode } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
+import type { Outdated } from '../fs/watch.js'
 import type { Driver } from '../mount/driver.js'
 
 /** What to mount and how. No secrets. */
@@ -63,6 +64,14 @@ export interface DriveReport {
   damaged: Damaged[]
   /** what the user should know of how an earlier drive ended */
   recovered: string[]
+  /** of changes in the vault folder by others; null where they are not watched for */
+  watch: WatchReport | null
+}
+
+export interface WatchReport {
+  directories: number
+  /** why not everything is watched; empty where it is */
+  problem: string
 }
 
 /** A damaged object, by its plain path. */
@@ -86,6 +95,8 @@ export interface DriveStatus {
   foreignFiles: number
   damaged: Damaged[]
   selfTest: SelfTestStatus
+  /** how others' changes in the vault folder are noticed */
+  watch: WatchReport | null
   warnings: string[]
 }
 
@@ -133,6 +144,8 @@ export interface Answer {
 export type WorkerEvent =
   | Answer
   | { event: 'log'; line: string }
+  /** the kernel is to forget that */
+  | { event: 'outdated'; outdated: Outdated[] }
   /** the kernel's side is gone and everything is stored, or the error says what is not */
   | { event: 'ended'; error?: WireError }
 

@@ -6,6 +6,7 @@ import type { ChosenEngine } from '../crypto/choose-engine.js'
 import type { VaultBody } from '../format/config-body.js'
 import type { LogEvent } from '../fs/context.js'
 import type { HiddenNames } from '../fs/hidden-names.js'
+import type { Outdated } from '../fs/watch.js'
 import { clearScratch } from '../store/scratch-folder.js'
 import { openDrive, type Drive } from './open-drive.js'
 import {
@@ -26,8 +27,14 @@ export class ServedDrive {
   readonly #logEvent: (event: LogEvent) => void
   #scratch: ScratchDrive | null = null
 
-  /** `body` is ours from now on. */
-  constructor(chosen: ChosenEngine, order: Order, body: VaultBody, log: (line: string) => void) {
+  /** `body` is ours from now on. `changed`, where there is a kernel that can be told to forget. */
+  constructor(
+    chosen: ChosenEngine,
+    order: Order,
+    body: VaultBody,
+    log: (line: string) => void,
+    changed?: (outdated: Outdated[]) => void,
+  ) {
     this.#chosen = chosen
     this.#order = order
     this.#body = body
@@ -45,6 +52,7 @@ export class ServedDrive {
       deviceId: Buffer.from(order.deviceId, 'hex'),
       readOnly: order.readOnly,
       lock: true,
+      ...(changed === undefined ? {} : { changed }),
       log: this.#logEvent,
     })
   }

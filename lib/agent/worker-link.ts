@@ -11,6 +11,7 @@ import type { FuseSession, MountOptions } from '../mount/mount-options.js'
 import { closeWake, openWake, wake } from '../native/eventfd.js'
 import type { DriveThread } from './drive-thread.js'
 import { leave } from './mountpoint.js'
+import { NotifierThread } from './notifier-thread.js'
 import {
   fromWire,
   type Answer,
@@ -38,6 +39,8 @@ export class WorkerLink implements DriveThread {
   readonly #OPEN = 0
   #nextId = 1
   #session: FuseSession | null = null
+  /** tells the kernel what the worker must not; there is none before there is something to tell */
+  readonly #notifier = new NotifierThread()
   #over = false
 
   constructor(log: (line: string) => void) {
@@ -46,6 +49,7 @@ export class WorkerLink implements DriveThread {
       let result: CofferError | null | undefined
       worker.on('message', (event: WorkerEvent) => {
         if (event.event === 'log') log(event.line)
+        else if (event.event === 'outdated') this.#notifier.tell(event.outdated)
         else if (event.event === 'answer') this.#answer(event)
         else result = event.error === undefined ? null : fromWire(event.error)
       })
@@ -57,7 +61,9 @@ export class WorkerLink implements DriveThread {
         const silent = new CofferError('AGENT', "the drive's thread ended without a word")
         const error = result === undefined ? silent : result
         this.#lost(error ?? new CofferError('NOT_MOUNTED', 'the drive has ended'))
-        resolve(error)
+        void this.#notifier.end().then(() => {
+          resolve(error)
+        })
       })
     })
   }
@@ -79,6 +85,7 @@ export class WorkerLink implements DriveThread {
 
   async mount(options: MountOptions): Promise<string> {
     this.#session = mountFuse(options)
+    this.#notifier.begin(this.#session)
     // the worker owns the connection from now on, except for closing it
     this.#serve(this.#session.deviceFd)
     return Promise.resolve(this.#session.devNumber)
@@ -109,7 +116,11 @@ export class WorkerLink implements DriveThread {
   stop(): void {
     if (this.#over) return
     if (this.#session === null) this.#serve(-1)
-    else this.#post({ id: -1, op: 'stop' })
+    // while requests are still served: a notification waits for locks that they hold
+    else
+      void this.#notifier.end().then(() => {
+        if (!this.#over) this.#post({ id: -1, op: 'stop' })
+      })
   }
 
   close(): void {

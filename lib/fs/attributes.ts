@@ -12,7 +12,7 @@ import {
 } from '../format/constants.js'
 import type { ObjectExtension } from '../format/name.js'
 import type { FileStat } from '../store/backing.js'
-import type { Attributes } from './filesystem.js'
+import { MOMENT_MS, type Attributes } from './filesystem.js'
 import { backingName, type Inode } from './inode.js'
 import { modeIsSealed } from './mode.js'
 import { timeOf } from './nonces.js'
@@ -87,10 +87,20 @@ function readSealed(
   }
 }
 
+/** A blob with several names is written to by names of directories that nobody may watch. */
+function validMs(tree: Tree, inode: Inode, { nlink }: FileStat): number {
+  const { body, parent } = inode
+  // blocks and times will be others once what was written is sealed
+  if (body !== null) return body.dirty ? 0 : MOMENT_MS
+  if (inode.extension !== '.cfd')
+    return parent === null || nlink > 1 ? MOMENT_MS : tree.validMs(parent)
+  return Math.min(tree.validMs(inode), parent === null ? Infinity : tree.validMs(parent))
+}
+
 export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attributes): void {
   const { body } = inode
   out.ino = inode.ino
-  out.unsettled = body?.dirty === true
+  out.validMs = validMs(tree, inode, stat)
   // an unnamed file has its one name here already
   out.nlink = inode.pending ? 1 : stat.nlink
   out.uid = stat.uid

@@ -26,6 +26,13 @@ export function stage(tree: Tree, inode: Inode, durable = false): void {
   if (!inode.pending && inode.parent !== null && !namesItsBlob(tree, inode, inode.body))
     rescue(tree, inode)
   const { body, parent } = inode
+  if (!inode.pending && !body.isOurs()) {
+    tree.supersede(inode)
+    throw new CofferError(
+      'OBJECT_SUPERSEDED',
+      'the blob was written over in the vault folder while the file was changed here; what was written last is lost',
+    )
+  }
   tree.ctx.backing.statFd(body.fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
   if (inode.pending && parent !== null) giveName(tree, inode, parent, mode)
@@ -62,8 +69,7 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
     try {
       backing.nameUnnamed(body.fd, dirfd, encoded.base + inode.extension)
       directory.pending.delete(inode.name)
-      inode.base = encoded.base
-      inode.dirId = directory.first.dirId
+      tree.place(inode, parent, inode.name, encoded.base, directory.first.dirId)
       inode.pending = false
       tree.ctx.journal?.born(body)
       if (inode.extension === '.cff') directoryChanged(tree.ctx, dirfd, { sec, nsec })
@@ -84,6 +90,7 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
       path: inode.name,
     })
     directory.pending.delete(inode.name)
+    tree.outdated(parent, inode.name)
     inode.name = conflict
     directory.pending.set(conflict, inode)
   }

@@ -8,7 +8,7 @@ import { HEADER_SIZE, ID_SIZE, KIND_DIRECTORY } from '../format/constants.js'
 import type { Generation } from '../format/keys.js'
 import { metaName, parseBackingName } from '../format/name.js'
 import { previousTag, type Seal } from '../format/seal.js'
-import { emptyStat, type FileTime } from '../store/backing.js'
+import { emptyStat, type FileStat, type FileTime } from '../store/backing.js'
 import type { Context } from './context.js'
 import type { Inode } from './inode.js'
 import { SealedObject, ZERO16 } from './sealed-object.js'
@@ -28,6 +28,8 @@ export interface Meta {
   seal: Seal
 }
 
+export type Stamp = Pick<FileStat, 'mtimeSec' | 'mtimeNsec' | 'ctimeSec' | 'ctimeNsec'>
+
 export class Directory {
   /** The first names all new entries and is tried first. */
   readonly ids: DirectoryId[]
@@ -35,10 +37,17 @@ export class Directory {
   readonly metas: Meta[]
   /** backing names of tickets, by the base they stand for */
   readonly tickets = new Map<string, Set<string>>()
-  /** new files that have no name in the backing tree yet */
-  readonly pending = new Map<string, Inode>()
+  /** new files that have no name in the backing tree yet; it outlives a reading */
+  pending = new Map<string, Inode>()
   /** entries that are not ours; never touched */
   foreign = 0
+  /** others have changed it since it was read */
+  stale = false
+  /** the backing directory's times just before it was read */
+  loaded: Stamp | null = null
+  /** where nobody tells of changes: wall clock of the reading, and of the next look, milliseconds */
+  loadedAt = 0
+  lookAt = 0
 
   constructor(ids: DirectoryId[], metas: Meta[]) {
     this.ids = ids
@@ -51,10 +60,25 @@ export class Directory {
     return id
   }
 
+  isAsLoaded({ mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }: Stamp): boolean {
+    const { loaded } = this
+    return (
+      loaded?.mtimeSec === mtimeSec &&
+      loaded.mtimeNsec === mtimeNsec &&
+      loaded.ctimeSec === ctimeSec &&
+      loaded.ctimeNsec === ctimeNsec
+    )
+  }
+
   noteTicket(base: string, file: string): void {
     const known = this.tickets.get(base)
     if (known === undefined) this.tickets.set(base, new Set([file]))
     else known.add(file)
+  }
+
+  dropTicket(base: string, file: string): void {
+    const known = this.tickets.get(base)
+    if (known?.delete(file) === true && known.size === 0) this.tickets.delete(base)
   }
 
   noteTickets(listing: readonly string[]): void {
@@ -66,9 +90,11 @@ export class Directory {
   }
 }
 
-export function rootDirectory(ctx: Context): Directory {
+export function rootDirectory(ctx: Context, dirfd: number): Directory {
   const generation = ctx.keyring.generation(ctx.body.rootKeyId)
-  return new Directory([{ dirId: ctx.body.rootDirId, generation }], [])
+  const directory = new Directory([{ dirId: ctx.body.rootDirId, generation }], [])
+  directory.noteTickets(ctx.backing.list(dirfd))
+  return directory
 }
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

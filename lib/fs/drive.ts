@@ -16,15 +16,16 @@ import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
 import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
-import type {
-  AttributeChanges,
-  Attributes,
-  Caller,
-  EmitEntry,
-  Entry,
-  Filesystem,
-  Opened,
-  Statfs,
+import {
+  MOMENT_MS,
+  type AttributeChanges,
+  type Attributes,
+  type Caller,
+  type EmitEntry,
+  type Entry,
+  type Filesystem,
+  type Opened,
+  type Statfs,
 } from './filesystem.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
 import { link } from './link.js'
@@ -37,6 +38,7 @@ import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
 import { setattr } from './setattr.js'
 import { Tree } from './tree.js'
+import { Watch, type Outdated } from './watch.js'
 import { getxattr, listxattr, removexattr, setxattr } from './xattr.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
@@ -62,6 +64,8 @@ export interface DriveOptions {
   lock?: boolean
   /** only reading, by `node:fs` alone */
   portable?: boolean
+  /** Others' changes are watched for, and told while the drive is tended. */
+  changed?: (outdated: Outdated[]) => void
 }
 
 interface DirectoryHandle {
@@ -76,12 +80,17 @@ export interface DriveCounters {
   damaged: { path: string; code: string }[]
   /** what the user should know of how an earlier drive ended */
   recovered: string[]
+  /** null where changes by others are not watched for */
+  watch: { directories: number; problem: string } | null
 }
 
 /** Bytes that one call of copy_file_range copies at most, so that others are not kept waiting. */
 const COPY_MAX = 4 * 1024 * 1024
 /** Damaged objects, and words about recovery, that `status` has at most. */
 const DAMAGED_MAX = 50
+
+/** Nothing is wrong with the object itself. */
+const PASSING: readonly string[] = ['VAULT_GONE', 'OBJECT_SUPERSEDED']
 
 export class Drive implements Filesystem {
   readonly #tree: Tree
@@ -91,6 +100,7 @@ export class Drive implements Filesystem {
   readonly #stat = emptyStat()
   readonly #damaged = new Map<string, string>()
   readonly #recovered: string[] = []
+  readonly #watch: Watch | null
   #nextDirectory = 1
   /** plaintext on its way from file to file; nobody keeps it */
   #copied: Uint8Array | null = null
@@ -126,10 +136,12 @@ export class Drive implements Filesystem {
     }
     const folder = new VaultFolder(backing, options.vaultPath, clock)
     this.#tree = new Tree(ctx, folder)
+    this.#watch = options.changed === undefined ? null : new Watch(this.#tree, options.changed)
     try {
       if (options.lock === true) folder.lock()
       if (!readOnly) ctx.journal = openJournal(this.#tree, options.journalFolder)
     } catch (error) {
+      this.#watch?.close()
       this.#tree.close()
       ctx.keyring.wipe()
       throw error
@@ -143,14 +155,25 @@ export class Drive implements Filesystem {
     let foreignFiles = 0
     for (const inode of this.#tree.inodes()) foreignFiles += inode.directory?.foreign ?? 0
     const damaged = [...this.#damaged].map(([path, code]) => ({ path, code }))
-    return { openFiles: this.#files.count, foreignFiles, damaged, recovered: this.#recovered }
+    const watch = this.#watch?.report() ?? null
+    return {
+      openFiles: this.#files.count,
+      foreignFiles,
+      damaged,
+      recovered: this.#recovered,
+      watch,
+    }
   }
 
   lookup(parent: number, name: string, out: Entry): boolean {
     const at = this.#tree.inode(parent)
     try {
       const inode = this.#tree.locate(at, name, this.#stat)
-      if (inode === null) return false
+      if (inode === null) {
+        // not for long: names that are not there cannot be enumerated where changes were missed
+        out.validMs = MOMENT_MS
+        return false
+      }
       this.#enter(inode, out)
       return true
     } catch (error) {
@@ -249,6 +272,7 @@ export class Drive implements Filesystem {
     inode.lookups++
     out.nodeid = inode.nodeid
     out.generation = 0
+    out.validMs = inode.parent === null ? MOMENT_MS : this.#tree.validMs(inode.parent)
     attributes(this.#tree, inode, this.#stat, out.attributes)
   }
 
@@ -476,7 +500,12 @@ export class Drive implements Filesystem {
     out.nameMax = 255
   }
 
+  get tendFd(): number {
+    return this.#watch?.fd ?? -1
+  }
+
   tend(): number {
+    this.#watch?.take()
     return this.#files.tend((error, inode) => this.#report(error, inode))
   }
 
@@ -497,6 +526,7 @@ export class Drive implements Filesystem {
     this.#directories.clear()
     this.#tree.ctx.journal?.close()
     this.#tree.ctx.keyring.wipe()
+    this.#watch?.close()
     this.#tree.close()
   }
 
@@ -525,7 +555,7 @@ export class Drive implements Filesystem {
         blob: blobPath(inode),
         path,
       })
-      if (code !== 'VAULT_GONE' && this.#damaged.size < DAMAGED_MAX) this.#damaged.set(path, code)
+      if (!PASSING.includes(code) && this.#damaged.size < DAMAGED_MAX) this.#damaged.set(path, code)
     }
     return error
   }

@@ -1,6 +1,7 @@
 // An open file (or symbolic link) and its seal. One for each inode, whatever the number of handles.
 // FORMAT.md §5 and §6.
 
+import { Buffer } from 'node:buffer'
 import { BugError, CofferError } from '../errors.js'
 import { HEADER_SIZE, type Kind } from '../format/constants.js'
 import type { Context } from './context.js'
@@ -8,7 +9,7 @@ import { FileContent, NO_ERASE } from './file-content.js'
 import type { Journal, JournaledBlob } from './journal.js'
 import { timeOf } from './nonces.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
-import { CLOSED, type FileStat, type FileTime } from '../store/backing.js'
+import { CLOSED, emptyStat, type FileStat, type FileTime } from '../store/backing.js'
 
 /** Bytes that went straight to a blob before it is synced, so that a replay has not to read more. */
 const UNSETTLED_BYTES_MAX = 8 * 1024 * 1024 * 1024
@@ -17,6 +18,8 @@ const YOUNG_MS = 5000
 const SEAL_EVERY_BYTES = 256 * 1024 * 1024
 export const SEAL_EVERY_MS = 5000
 const nothingStaged = new Uint8Array(0)
+const stat = emptyStat()
+const there = new Uint8Array(HEADER_SIZE)
 
 /**
  * A new object that nobody has asked a sync for (then `bornAt` is 0) has not reached the disk in its
@@ -53,6 +56,10 @@ export class FileBody implements JournaledBlob {
   attributesChanged = false
   /** wall clock of its creation where no sync has been asked for since, otherwise 0 */
   bornAt = 0
+  /** somebody else has written over the blob while it was open: there is nothing whole to be had */
+  superseded = false
+  /** the backing inode when the header was last seen to be ours */
+  readonly #seen = { size: -1, mtimeSec: 0, mtimeNsec: 0, ctimeSec: 0, ctimeNsec: 0 }
   /** where the blob lies below the vault folder */
   path: () => string = () => ''
   readonly #ctx: Context
@@ -183,6 +190,36 @@ export class FileBody implements JournaledBlob {
     this.set.mtime = 'omit'
   }
 
+  /**
+   * Is the seal on the disk still the one that is known here? A blob that somebody wrote over in place
+   * has another. Looks only where the backing inode is not as it was at the last look.
+   */
+  isOurs(): boolean {
+    const { backing, journal } = this.#ctx
+    if (this.superseded) return false
+    backing.statFd(this.fd, stat)
+    const seen = this.#seen
+    if (
+      seen.mtimeNsec === stat.mtimeNsec &&
+      seen.ctimeNsec === stat.ctimeNsec &&
+      seen.size === stat.size &&
+      seen.mtimeSec === stat.mtimeSec &&
+      seen.ctimeSec === stat.ctimeSec
+    )
+      return true
+    // what is journaled and not yet in the blob, or was never sealed, cannot be compared
+    if (this.object.seal !== null && journal?.owes(this.ino) !== true) {
+      const got = backing.read(this.fd, there, 0, HEADER_SIZE, 0)
+      if (got !== HEADER_SIZE || Buffer.compare(there, this.object.header) !== 0) return false
+    }
+    seen.size = stat.size
+    seen.mtimeSec = stat.mtimeSec
+    seen.mtimeNsec = stat.mtimeNsec
+    seen.ctimeSec = stat.ctimeSec
+    seen.ctimeNsec = stat.ctimeNsec
+    return true
+  }
+
   /** A new mode for the next seal; the content has not changed, so its `mtime` is put back. */
   changeMode(mode: number, mtime: { sec: number; nsec: number }): void {
     this.mode = mode
@@ -197,7 +234,7 @@ export class FileBody implements JournaledBlob {
     const age = now - this.dirtySince
     // a clock that was set back must not keep it waiting
     const old = age < 0 || age >= SEAL_EVERY_MS
-    return this.dirty && (urgent || old || unsealed >= SEAL_EVERY_BYTES)
+    return this.dirty && !this.superseded && (urgent || old || unsealed >= SEAL_EVERY_BYTES)
   }
 
   /**
@@ -304,7 +341,7 @@ export class FileBody implements JournaledBlob {
     const { backing, journal } = this.#ctx
     this.content.drop()
     const owed = journal?.owes(this.ino) === true
-    if (this.dirty && !owed && this.object.seal !== null) {
+    if (this.dirty && !owed && !this.superseded && this.object.seal !== null) {
       try {
         this.content.records.revert(this.fd)
       } catch {

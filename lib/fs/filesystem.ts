@@ -25,16 +25,21 @@ export interface Attributes {
   mtimeNsec: number
   ctimeSec: number
   ctimeNsec: number
-  /** blocks and times will be others once what was written is sealed: not to be remembered */
-  unsettled?: boolean
+  /** for how long an adapter may believe them without asking again, milliseconds */
+  validMs: number
 }
 
 /** Filled in by the callee, owned and reused by the caller. */
 export interface Entry {
   nodeid: number
   generation: number
+  /** for how long the name leads there, or where there is none, to nothing, milliseconds */
+  validMs: number
   attributes: Attributes
 }
+
+/** Where nobody says otherwise, an answer is believed for so long. */
+export const MOMENT_MS = 1000
 
 /** All zero, to be filled in. */
 export const emptyAttributes = (): Attributes => ({
@@ -52,12 +57,13 @@ export const emptyAttributes = (): Attributes => ({
   mtimeNsec: 0,
   ctimeSec: 0,
   ctimeNsec: 0,
-  unsettled: false,
+  validMs: MOMENT_MS,
 })
 
 export const emptyEntry = (): Entry => ({
   nodeid: 0,
   generation: 0,
+  validMs: MOMENT_MS,
   attributes: emptyAttributes(),
 })
 
@@ -113,7 +119,7 @@ export type EmitEntry = (name: string, ino: number, type: number, nextCookie: nu
 
 export interface Filesystem {
   /**
-   * False where there is no such entry. Otherwise fills `out` and counts one lookup. `tid` is the
+   * False where there is no such entry; `out` then has its validity alone. Otherwise fills `out` and counts one lookup. `tid` is the
    * thread that asks, where the adapter knows it.
    */
   lookup(parent: number, name: string, out: Entry, tid?: number): boolean
@@ -179,6 +185,8 @@ export interface Filesystem {
   statfs(out: Statfs): void
   /** Runs what is due (seals of files that stay open); milliseconds until the next, or Infinity. */
   tend(): number
+  /** Readable when there is something to tend before that; -1 or absent: there is no such thing. */
+  readonly tendFd?: number
   /** Flushes and seals every open file. Throws the first error after having tried all. */
   sync(): void
 }

@@ -221,6 +221,10 @@ export class HiddenNames implements Filesystem {
     this.#drive.statfs(out)
   }
 
+  get tendFd(): number {
+    return this.#drive.tendFd ?? -1
+  }
+
   tend(): number {
     return Math.min(this.#drive.tend(), this.#hidden?.drive.tend() ?? Infinity)
   }

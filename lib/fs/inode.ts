@@ -35,6 +35,10 @@ export interface Inode {
   /** further names that were seen; every one has shown its right to the blob, some may be gone */
   others: Name[]
   directory: Directory | null
+  /** of a directory: who is known to lie in it, by backing name; of two the one that came last */
+  entries: Map<string, Inode> | null
+  /** of a directory: its watch in the vault folder, -1 where changes by others are not told */
+  watch: number
   body: FileBody | null
   opens: number
   /** known names that lie in this directory, `others` too: it is not forgotten before them */
@@ -77,6 +81,8 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     dirId: new Uint8Array(16),
     others: [],
     directory: null,
+    entries: null,
+    watch: -1,
     body: null,
     opens: 0,
     children: 0,

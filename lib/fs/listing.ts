@@ -63,7 +63,8 @@ export function list(tree: Tree, inode: Inode): Listed[] {
   return [...found].map(([name, { type }]) => ({ name, type }))
 }
 
-function decode(
+/** The plain name of a base under one of the directory's ids, and the rank of that id; null where none fits. */
+export function decode(
   tree: Tree,
   directory: Directory,
   dirfd: number,

@@ -25,6 +25,12 @@ const stat = emptyStat()
 export const opensToWrite = (flags: number): boolean =>
   (flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0
 
+const superseded = (): CofferError =>
+  new CofferError(
+    'OBJECT_SUPERSEDED',
+    'the blob was written over in the vault folder while the file was open',
+  )
+
 export class OpenFiles {
   readonly #tree: Tree
   readonly #handles = new Map<number, Inode>()
@@ -73,7 +79,14 @@ export class OpenFiles {
   }
 
   read(inode: Inode, offset: number, length: number, into: Uint8Array, at: number): number {
-    return this.#body(inode).content.read(offset, length, into, at)
+    const body = this.#body(inode)
+    const read = body.content.read(offset, length, into, at)
+    // chunks of two versions in one answer would all verify
+    if (!body.writable && !body.isOurs()) {
+      this.#tree.supersede(inode)
+      throw superseded()
+    }
+    return read
   }
 
   write(
@@ -127,6 +140,7 @@ export class OpenFiles {
 
   #body(inode: Inode): FileBody {
     if (inode.body === null) throw new CofferError('EBADF', 'the file is not open')
+    if (inode.body.superseded) throw superseded()
     return inode.body
   }
 

@@ -14,12 +14,16 @@ import { emptyStat, type FileStat } from '../store/backing.js'
 import type { VaultFolder } from '../store/vault-folder.js'
 import { KIND_OF } from './attributes.js'
 import { directoryDescriptors, type Context } from './context.js'
+import { MOMENT_MS } from './filesystem.js'
 import { loadDirectory, rootDirectory, type Directory, type DirectoryId } from './directory.js'
 import { backingName, newInode, ROOT_NODEID, type Inode, type Name } from './inode.js'
 import { SealedObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
+
+/** A directory that took long to read may stay unseen for so many times as long. */
+const RELOAD_SHARE = 20
 
 export const isDirectory = (inode: Inode): boolean => inode.extension === '.cfd'
 
@@ -31,6 +35,14 @@ export class Tree {
   readonly #byIno = new Map<number, Inode>()
   readonly #descriptors: LRUCache<Inode, number>
   readonly #scratch = emptyStat()
+  // of the vault folder's watch, where there is one
+  /** begins and ends to watch a directory; returns its watch, -1 where there is none */
+  watch: (inode: Inode, dirfd: number) => number = () => -1
+  unwatch: (inode: Inode) => void = () => undefined
+  /** for how long what is said of the names in a directory may be believed */
+  validMs: (directory: Inode) => number = () => MOMENT_MS
+  /** tells adapters that a name leads elsewhere, without their doing */
+  outdated: (parent: Inode, name: string) => void = () => undefined
   #nextNodeid = ROOT_NODEID + 1
 
   constructor(ctx: Context, folder: VaultFolder) {
@@ -39,13 +51,19 @@ export class Tree {
     this.#descriptors = directoryDescriptors<Inode>(ctx.backing, ctx.descriptors)
     this.root = newInode(ROOT_NODEID, '.cfd', folder.rootIno)
     this.root.lookups = 1
-    this.root.directory = rootDirectory(ctx)
-    this.root.directory.noteTickets(ctx.backing.list(folder.rootFd))
     this.#byNodeid.set(ROOT_NODEID, this.root)
     this.#byIno.set(folder.rootIno, this.root)
     folder.onReplaced = () => {
       this.#descriptors.clear()
+      for (const inode of this.#byNodeid.values()) if (inode.watch >= 0) this.unwatch(inode)
+      this.distrust()
     }
+  }
+
+  /** Anything may have changed: every directory is read again before it is used. */
+  distrust(): void {
+    for (const { directory } of this.#byNodeid.values())
+      if (directory !== null) directory.stale = true
   }
 
   inode(nodeid: number): Inode {
@@ -69,16 +87,63 @@ export class Tree {
     return fd
   }
 
-  /** Throws ENOTDIR, DIRECTORY_META. */
+  /** As it is now: read again where others have changed it. Throws ENOTDIR, DIRECTORY_META. */
   directory(inode: Inode): Directory {
     if (!isDirectory(inode)) throw new CofferError('ENOTDIR', 'not a directory')
     this.folder.assertPresent()
-    return (inode.directory ??= loadDirectory(
-      this.ctx,
-      this.descriptor(inode),
-      inode.dirId,
-      inode.name,
-    ))
+    const { directory } = inode
+    if (directory !== null && this.#isCurrent(inode, directory)) return directory
+    return this.#load(inode)
+  }
+
+  #isCurrent(inode: Inode, directory: Directory): boolean {
+    if (directory.stale) return false
+    if (inode.watch >= 0) return true
+    const now = this.ctx.clock()
+    if (now < directory.lookAt && now >= directory.loadedAt) return true
+    this.ctx.backing.statDirectory(this.descriptor(inode), this.#scratch)
+    if (!directory.isAsLoaded(this.#scratch)) return false
+    directory.lookAt = now + MOMENT_MS
+    return true
+  }
+
+  #load(inode: Inode): Directory {
+    const { ctx } = this
+    const before = inode.directory
+    const dirfd = this.descriptor(inode)
+    // from here on nothing that others do is missed
+    if (inode.watch < 0) inode.watch = this.watch(inode, dirfd)
+    const loadedAt = ctx.clock()
+    ctx.backing.statDirectory(dirfd, this.#scratch)
+    const { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = this.#scratch
+    const directory =
+      inode === this.root
+        ? rootDirectory(ctx, dirfd)
+        : loadDirectory(ctx, dirfd, inode.dirId, inode.name)
+    directory.loaded = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
+    directory.loadedAt = loadedAt
+    // a large one is not read again at every turn while files are made in it
+    directory.lookAt = loadedAt + Math.max(MOMENT_MS, RELOAD_SHARE * (ctx.clock() - loadedAt))
+    inode.directory = directory
+    if (before !== null) {
+      directory.pending = before.pending
+      directory.foreign = before.foreign
+    }
+    return directory
+  }
+
+  /** Who lies in a directory under a backing name, as far as anybody has asked. */
+  entry(parent: Inode, file: string): Inode | undefined {
+    return parent.entries?.get(file)
+  }
+
+  #note({ parent, base }: { parent: Inode; base: string }, inode: Inode): void {
+    ;(parent.entries ??= new Map()).set(base + inode.extension, inode)
+  }
+
+  #unnote(inode: Inode, { parent, base }: { parent: Inode | null; base: string }): void {
+    const file = base + inode.extension
+    if (parent?.entries?.get(file) === inode) parent.entries.delete(file)
   }
 
   /** The backing name that `name` has in `parent`, under one of its ids. */
@@ -275,6 +340,16 @@ export class Tree {
     directory.pending.set(name, inode)
   }
 
+  /**
+   * The blob was written over by somebody else while it was open. Who has it open keeps this inode,
+   * which is good for nothing any more; the name leads to a new one.
+   */
+  supersede(inode: Inode): void {
+    if (inode.body !== null) inode.body.superseded = true
+    if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
+    for (const name of this.names(inode)) this.#unnote(inode, name)
+  }
+
   /** The inode's content lies in another blob from now on. */
   moveToBlob(inode: Inode, ino: number): void {
     if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
@@ -284,6 +359,8 @@ export class Tree {
 
   place(inode: Inode, parent: Inode, name: string, base: string, dirId: Uint8Array): void {
     if (inode === this.root) throw new BugError('the root has no place')
+    if (!inode.others.some((other) => other.parent === inode.parent && other.base === inode.base))
+      this.#unnote(inode, inode)
     if (inode.parent !== parent) {
       parent.children++
       this.#leaveParent(inode)
@@ -292,6 +369,7 @@ export class Tree {
     inode.name = name
     inode.base = base
     inode.dirId = dirId
+    this.#note({ parent, base }, inode)
     // its metas must be seen to belong to the new place
     if (inode.directory !== null && inode.directory.pending.size === 0) inode.directory = null
   }
@@ -330,6 +408,7 @@ export class Tree {
     this.#byNodeid.delete(inode.nodeid)
     if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
     this.#descriptors.delete(inode)
+    if (inode.watch >= 0) this.unwatch(inode)
     this.#leaveParent(inode)
     this.#loseOthers(inode)
   }
@@ -343,12 +422,17 @@ export class Tree {
   #loseOthers(inode: Inode): void {
     const { others } = inode
     inode.others = []
-    for (const { parent } of others) this.#unpin(parent)
+    for (const other of others) {
+      if (other.parent !== inode.parent || other.base !== inode.base) this.#unnote(inode, other)
+      this.#unpin(other.parent)
+    }
   }
 
   #leaveParent(inode: Inode): void {
     const { parent } = inode
     if (parent === null) return
+    if (!inode.others.some((other) => other.parent === parent && other.base === inode.base))
+      this.#unnote(inode, inode)
     inode.parent = null
     this.#unpin(parent)
   }

@@ -1,4 +1,4 @@
-// poll(2): on a fixed pair of descriptors, and whether one is broken.
+// poll(2): on a fixed set of descriptors, and whether one is broken.
 
 import { addressOf, lazy, native } from './libc.js'
 
@@ -7,28 +7,32 @@ const POLLERR = 8
 const POLLFD_SIZE = 8
 const POLL = 'int poll(uintptr_t fds, unsigned long count, int milliseconds)'
 
-export class PollPair {
-  readonly #view = new DataView(new ArrayBuffer(2 * POLLFD_SIZE))
-  readonly #address = addressOf(new Uint8Array(this.#view.buffer))
+export class Poll {
+  readonly #count: number
+  readonly #view: DataView
+  readonly #address: number
   readonly #poll = native(POLL)
 
   /** poll(2) ignores a descriptor of -1 */
-  constructor(first: number, second: number) {
-    this.#view.setInt32(0, first, true)
-    this.#view.setInt16(4, POLLIN, true)
-    this.#view.setInt32(POLLFD_SIZE, second, true)
-    this.#view.setInt16(POLLFD_SIZE + 4, POLLIN, true)
+  constructor(descriptors: readonly number[]) {
+    this.#count = descriptors.length
+    this.#view = new DataView(new ArrayBuffer(descriptors.length * POLLFD_SIZE))
+    this.#address = addressOf(new Uint8Array(this.#view.buffer))
+    for (const [i, fd] of descriptors.entries()) {
+      this.#view.setInt32(i * POLLFD_SIZE, fd, true)
+      this.#view.setInt16(i * POLLFD_SIZE + 4, POLLIN, true)
+    }
   }
 
-  /**
-   * Sleeps until one is readable (or broken), a signal comes, or time is up; -1 waits for ever.
-   * True if something is to be read from the second.
-   */
-  wait(milliseconds: number): boolean {
-    return (
-      this.#poll(this.#address, 2, milliseconds) > 0 &&
-      this.#view.getInt16(POLLFD_SIZE + 6, true) !== 0
-    )
+  /** Sleeps until one is readable (or broken), a signal comes, or time is up; -1 waits for ever. */
+  wait(milliseconds: number): void {
+    if (this.#poll(this.#address, this.#count, milliseconds) > 0) return
+    for (let i = 0; i < this.#count; i++) this.#view.setInt16(i * POLLFD_SIZE + 6, 0, true)
+  }
+
+  /** Was there something to be read from that one, at the last `wait`? */
+  readable(index: number): boolean {
+    return this.#view.getInt16(index * POLLFD_SIZE + 6, true) !== 0
   }
 }
 

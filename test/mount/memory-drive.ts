@@ -11,7 +11,6 @@ import { emptyEntry, type Filesystem, type Opened } from '../../lib/fs/filesyste
 import { HiddenNames } from '../../lib/fs/hidden-names.js'
 import { Counters } from '../../lib/mount/counters.js'
 import { mountFuse } from '../../lib/mount/fuse-linux/mount-fuse.js'
-import { NOTHING_REMEMBERED } from '../../lib/mount/fuse-linux/reply.js'
 import { serve } from '../../lib/mount/fuse-linux/session.js'
 import { openWake, wake } from '../../lib/native/eventfd.js'
 import { MemoryFilesystem, type Seen } from './memory-filesystem.js'
@@ -142,7 +141,7 @@ function work(job: Job): void {
     },
     {
       counters: new Counters(job.counters),
-      ...(shown === null ? {} : { validity: NOTHING_REMEMBERED }),
+      ...(shown === null ? {} : { believedMs: 0 }),
     },
   )
   const none = { bytesRead: 0, bytesWritten: 0, requests: 0 }

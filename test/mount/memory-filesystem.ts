@@ -384,6 +384,7 @@ export class MemoryFilesystem implements Filesystem {
         mtimeNsec: nsec,
         ctimeSec: sec,
         ctimeNsec: nsec,
+        validMs: 1000,
       },
       content: Buffer.alloc(0),
       entries: new Map(),

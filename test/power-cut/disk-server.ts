@@ -37,7 +37,6 @@ class Served extends DiskFilesystem {
 const session = mountFuse({ mountpoint, fsname: 'coffer:disk' })
 const disk = new Served(readFileSync(image))
 writeSync(STDOUT, 'ready\n')
-const validity = { entryTimeoutMs: 0, attrTimeoutMs: 0, negativeTimeoutMs: 0 }
 const hooks = {
   wakeFd: openWake(),
   onWake: () => true,
@@ -45,5 +44,5 @@ const hooks = {
     writeSync(STDERR, `disk: ${error instanceof Error ? (error.stack ?? '') : String(error)}\n`)
   },
 }
-serve(session.deviceFd, disk, hooks, { validity })
+serve(session.deviceFd, disk, hooks, { believedMs: 0 })
 session.close()

@@ -19,7 +19,7 @@ import {
 export const lookup: Handler = ({ fs, request, reply, entry }) =>
   fs.lookup(request.nodeid, request.name(IN_HEADER_SIZE), entry, request.u32(IN_HEADER.pid))
     ? reply.entry(entry)
-    : reply.negativeEntry()
+    : reply.negativeEntry(entry)
 
 export const forget: Handler = ({ fs, request }) => {
   drop(fs, request.nodeid, request.u64(FORGET_IN.nlookup))

@@ -25,35 +25,16 @@ export const REPLY_CAPACITY = OUT_HEADER_SIZE + MAX_IO
 /** st_blksize: stdio and cp take it as the size of their buffers, and so of their requests. */
 const PREFERRED_IO = 65536
 
-/** For how long the kernel may believe an answer without asking again. */
-export interface Validity {
-  entryTimeoutMs: number
-  attrTimeoutMs: number
-  negativeTimeoutMs: number
-}
-
-export const ONE_SECOND: Validity = {
-  entryTimeoutMs: 1000,
-  attrTimeoutMs: 1000,
-  negativeTimeoutMs: 1000,
-}
-
-/** The kernel asks every time. */
-export const NOTHING_REMEMBERED: Validity = {
-  entryTimeoutMs: 0,
-  attrTimeoutMs: 0,
-  negativeTimeoutMs: 0,
-}
-
 export class Reply {
   readonly bytes: Buffer
   readonly #view: DataView
-  readonly #validity: Validity
+  readonly #believedMs: number
 
-  constructor(bytes: Uint8Array, validity: Validity) {
+  /** `believedMs`: no answer is believed for longer, whatever the file system says */
+  constructor(bytes: Uint8Array, believedMs: number) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.#validity = validity
+    this.#believedMs = believedMs
   }
 
   /** Completes the header; the length of the whole message. */
@@ -78,14 +59,10 @@ export class Reply {
   }
 
   /** "There is no such name, and you may remember that." */
-  negativeEntry(): number {
+  negativeEntry(entry: Entry): number {
     const at = OUT_HEADER_SIZE
     this.bytes.fill(0, at, at + ENTRY_OUT.size)
-    this.#duration(
-      at + ENTRY_OUT.entry_valid,
-      at + ENTRY_OUT.entry_valid_nsec,
-      this.#validity.negativeTimeoutMs,
-    )
+    this.#duration(at + ENTRY_OUT.entry_valid, at + ENTRY_OUT.entry_valid_nsec, this.#valid(entry))
     return ENTRY_OUT.size
   }
 
@@ -101,7 +78,7 @@ export class Reply {
   }
 
   attributes(attributes: Attributes): number {
-    this.#duration(ATTR_OUT.attr_valid, ATTR_OUT.attr_valid_nsec, this.#attributesValid(attributes))
+    this.#duration(ATTR_OUT.attr_valid, ATTR_OUT.attr_valid_nsec, this.#valid(attributes))
     this.u32(ATTR_OUT.attr_valid_nsec + 4, 0)
     this.#attributesAt(ATTR_OUT.attr, attributes)
     return ATTR_OUT.size
@@ -144,12 +121,11 @@ export class Reply {
   }
 
   entryAt(at: number, entry: Entry): void {
-    const { entryTimeoutMs } = this.#validity
-    const attrTimeoutMs = this.#attributesValid(entry.attributes)
     this.u64(at + ENTRY_OUT.nodeid, entry.nodeid)
     this.u64(at + ENTRY_OUT.generation, entry.generation)
-    this.#duration(at + ENTRY_OUT.entry_valid, at + ENTRY_OUT.entry_valid_nsec, entryTimeoutMs)
-    this.#duration(at + ENTRY_OUT.attr_valid, at + ENTRY_OUT.attr_valid_nsec, attrTimeoutMs)
+    const attributesMs = this.#valid(entry.attributes)
+    this.#duration(at + ENTRY_OUT.entry_valid, at + ENTRY_OUT.entry_valid_nsec, this.#valid(entry))
+    this.#duration(at + ENTRY_OUT.attr_valid, at + ENTRY_OUT.attr_valid_nsec, attributesMs)
     this.#attributesAt(at + ENTRY_OUT.attr, entry.attributes)
   }
 
@@ -167,8 +143,8 @@ export class Reply {
     this.#view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
   }
 
-  #attributesValid({ unsettled }: Attributes): number {
-    return unsettled ? 0 : this.#validity.attrTimeoutMs
+  #valid({ validMs }: { validMs: number }): number {
+    return Math.min(validMs, this.#believedMs)
   }
 
   #openedAt(at: number, fh: number, keepCache: boolean): void {

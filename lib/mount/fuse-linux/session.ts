@@ -11,10 +11,10 @@ import type { Filesystem } from '../../fs/filesystem.js'
 import { takeWake } from '../../native/eventfd.js'
 import { deviceBuffer, FuseDevice } from '../../native/fuse-device.js'
 import { addressOf } from '../../native/libc.js'
-import { PollPair } from '../../native/poll.js'
+import { Poll } from '../../native/poll.js'
 import { Counters } from '../counters.js'
 import { Dispatch } from './dispatch.js'
-import { ONE_SECOND, Reply, REPLY_CAPACITY, type Validity } from './reply.js'
+import { Reply, REPLY_CAPACITY } from './reply.js'
 import { Request, REQUEST_CAPACITY } from './request.js'
 import { OPCODE, OUT_HEADER_SIZE, WRITE_DATA, WRITE_IN } from './wire.js'
 
@@ -24,6 +24,9 @@ const SPIN_MS = 0.05
 /** how long requests in a row may keep due work and messages waiting */
 const PATIENCE_MS = 10
 const RETRY_MS = 1000
+/** places in the poll set; the device is the first */
+const WAKE = 1
+const TEND = 2
 
 export interface Hooks {
   /** an eventfd (native/eventfd.ts) that other threads signal */
@@ -35,7 +38,8 @@ export interface Hooks {
 }
 
 export interface ServeOptions {
-  validity?: Validity
+  /** the kernel asks again after so long at the latest, milliseconds */
+  believedMs?: number
   counters?: Counters
 }
 
@@ -51,7 +55,7 @@ export function serve(
 
 class Session {
   readonly #device: FuseDevice
-  readonly #sleep: PollPair
+  readonly #sleep: Poll
   readonly #dispatch: Dispatch
   readonly #counters: Counters
   readonly #fs: Filesystem
@@ -67,14 +71,14 @@ class Session {
     this.#requestAddress = addressOf(request)
     this.#replyAddress = addressOf(reply)
     this.#device = new FuseDevice(deviceFd)
-    this.#sleep = new PollPair(deviceFd, hooks.wakeFd)
+    this.#sleep = new Poll([deviceFd, hooks.wakeFd, fs.tendFd ?? -1])
     this.#counters = options.counters ?? new Counters()
     this.#fs = fs
     this.#hooks = hooks
     this.#dispatch = new Dispatch(
       fs,
       new Request(request),
-      new Reply(reply, options.validity ?? ONE_SECOND),
+      new Reply(reply, options.believedMs ?? Infinity),
       (error) => {
         hooks.onDefect(error)
       },
@@ -96,7 +100,9 @@ class Session {
       } else if (length === -EAGAIN) {
         if (idleSince === 0) idleSince = now
         if (now - idleSince < SPIN_MS) continue
-        woken = this.#sleep.wait(this.#untilDue(now))
+        this.#sleep.wait(this.#untilDue(now))
+        woken = this.#sleep.readable(WAKE)
+        if (this.#sleep.readable(TEND)) this.#due = 0
       } else if (length === -ENODEV || length === -ECONNABORTED) {
         return true
       } else if (length === -EINTR || length === -ENOENT) {

@@ -175,6 +175,16 @@ export const STATFS_OUT = {
   frsize: OUT + 48,
   size: 80,
 }
+/** in place of an error, with unique 0 */
+export const NOTIFY = { INVAL_INODE: 2, INVAL_ENTRY: 3 } as const
+export const NOTIFY_INVAL_INODE_OUT = { ino: OUT, off: OUT + 8, len: OUT + 16, size: OUT + 24 }
+/** the name ends with a NUL */
+export const NOTIFY_INVAL_ENTRY_OUT = {
+  parent: OUT,
+  namelen: OUT + 8,
+  flags: OUT + 12,
+  name: OUT + 16,
+}
 /** relative to the struct; entries are padded to 8 bytes */
 export const DIRENT = { ino: 0, off: 8, namelen: 16, type: 20, name: 24 }
 

@@ -1,0 +1,235 @@
+// What others do in the vault folder while the drive is open: which caches of ours and of the kernel
+// are not true any more. Every event is only a reason to look; what is there decides, so our own doing
+// goes by without a word.
+
+import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
+import { parseBackingName, type ObjectExtension } from '../format/name.js'
+import { emptyStat, type FileStat } from '../store/backing.js'
+import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
+import type { Directory, DirectoryId } from './directory.js'
+import { MOMENT_MS } from './filesystem.js'
+import type { Inode } from './inode.js'
+import { decode } from './listing.js'
+import { isDirectory, type Tree } from './tree.js'
+
+/** What an adapter is to forget. Nodeids as it knows them. */
+export type Outdated =
+  /** that name, whether it led to something or to nothing, and the attributes of the directory */
+  | { what: 'entry'; parent: number; name: string }
+  /** attributes, and the content where `content` */
+  | { what: 'inode'; nodeid: number; content: boolean }
+
+/** An adapter may believe for so long what somebody would tell us of, milliseconds. */
+const WATCHED_MS = 3_600_000
+/** After too much has happened at once, nothing is believed for longer than a moment. */
+const RECOVERY_MS = 60_000
+
+const stat = emptyStat()
+
+export class Watch {
+  /** why the vault folder, or a part of it, is not watched; empty where it is */
+  problem: string
+  readonly #tree: Tree
+  readonly #tell: (outdated: Outdated[]) => void
+  readonly #folder: FolderWatch<Inode> | null
+  #outdated: Outdated[] = []
+  /** wall clock of the last overflow, milliseconds */
+  #lostAt = -Infinity
+
+  constructor(tree: Tree, tell: (outdated: Outdated[]) => void) {
+    this.#tree = tree
+    this.#tell = tell
+    this.problem = watchProblem(tree.folder.path)
+    this.#folder = this.problem === '' ? new FolderWatch<Inode>() : null
+    tree.watch = (inode, dirfd) => this.#begin(inode, dirfd)
+    tree.unwatch = (inode) => {
+      this.#folder?.remove(inode.watch)
+      inode.watch = -1
+    }
+    tree.validMs = (directory) => this.#validMs(directory)
+    tree.outdated = (parent, name) => {
+      this.#entry(parent, name)
+    }
+  }
+
+  /** To be polled; -1 where nothing is watched. */
+  get fd(): number {
+    return this.#folder?.fd ?? -1
+  }
+
+  #validMs(directory: Inode): number {
+    return directory.watch >= 0 && this.#settled ? WATCHED_MS : MOMENT_MS
+  }
+
+  get #settled(): boolean {
+    return this.#tree.ctx.clock() - this.#lostAt > RECOVERY_MS
+  }
+
+  #begin(inode: Inode, dirfd: number): number {
+    const folder = this.#folder
+    if (folder === null) return -1
+    const watch = folder.add(dirfd, inode)
+    if (watch < 0) this.problem = folder.problem
+    return watch
+  }
+
+  /** Looks at what has happened since the last call. */
+  take(): void {
+    this.#folder?.take(
+      (directory, name, event) => {
+        try {
+          this.#happened(directory, name, event)
+        } catch (error) {
+          // it went away while we looked: another event says so
+          if (!(error instanceof CofferError)) throw error
+        }
+      },
+      (directory) => {
+        directory.watch = -1
+        if (directory.directory !== null) directory.directory.stale = true
+      },
+      () => {
+        this.#lost()
+      },
+    )
+    if (this.#outdated.length === 0) return
+    this.#tell(this.#outdated)
+    this.#outdated = []
+  }
+
+  #happened(parent: Inode, file: string, event: FolderEvent): void {
+    const { directory } = parent
+    if (file === '' || directory === null) {
+      this.#attributes(parent)
+      return
+    }
+    // the directory's own times have moved
+    if (event.entry) this.#attributes(parent)
+    const parsed = parseBackingName(file)
+    if (parsed.what === 'meta') this.#identity(parent, directory)
+    else if (parsed.what === 'ticket') this.#ticket(parent, directory, parsed.base, file)
+    else if (parsed.what === 'object')
+      this.#object(parent, directory, parsed.base, parsed.extension, event)
+  }
+
+  #object(
+    parent: Inode,
+    directory: Directory,
+    base: string,
+    extension: ObjectExtension,
+    event: FolderEvent,
+  ): void {
+    const tree = this.#tree
+    const dirfd = tree.descriptor(parent)
+    const known = tree.entry(parent, base + extension)
+    // its name comes with its seal, which will see what has arrived there
+    if (known?.pending === true) return
+    const there = tree.ctx.backing.stat(dirfd, base + extension, stat)
+    if (known === undefined) {
+      if (!there) return
+      const name = decode(tree, directory, dirfd, base, extension)?.name
+      if (name !== undefined) this.#entry(parent, name)
+    } else if (!there || stat.ino !== known.ino) {
+      this.#entry(parent, nameAt(tree, known, parent, base))
+      this.#attributes(known)
+    } else if (event.content) this.#content(parent, known, base, stat)
+  }
+
+  /** The same blob was written to, or its attributes were. */
+  #content(parent: Inode, known: Inode, base: string, found: FileStat): void {
+    const { body, cached } = known
+    if (body === null) {
+      const echo =
+        cached?.size === found.size &&
+        cached.mtimeSec === found.mtimeSec &&
+        cached.mtimeNsec === found.mtimeNsec &&
+        cached.ctimeSec === found.ctimeSec &&
+        cached.ctimeNsec === found.ctimeNsec
+      if (!echo) this.#outdated.push({ what: 'inode', nodeid: known.nodeid, content: true })
+      return
+    }
+    // what is being written here is compared at its seal
+    if (body.dirty || body.isOurs()) return
+    this.superseded(parent, known, base)
+  }
+
+  /** Somebody has written over the blob of an open file. */
+  superseded(parent: Inode, inode: Inode, base: string): void {
+    this.#entry(parent, nameAt(this.#tree, inode, parent, base))
+    this.#outdated.push({ what: 'inode', nodeid: inode.nodeid, content: true })
+    this.#tree.supersede(inode)
+  }
+
+  #ticket(parent: Inode, directory: Directory, base: string, file: string): void {
+    const { backing } = this.#tree.ctx
+    if (backing.stat(this.#tree.descriptor(parent), file, stat)) directory.noteTicket(base, file)
+    else directory.dropTicket(base, file)
+  }
+
+  /** The ids of a directory may be others now, and with them every name in it. */
+  #identity(parent: Inode, directory: Directory): void {
+    directory.stale = true
+    let ids: readonly DirectoryId[] = []
+    try {
+      ids = this.#tree.directory(parent).ids
+    } catch {
+      // without an id it cannot be read until one arrives
+    }
+    const same =
+      ids.length === directory.ids.length &&
+      ids.every(({ dirId }, i) => Buffer.compare(dirId, directory.ids[i]?.dirId ?? dirId) === 0)
+    if (!same) this.#everything(parent)
+  }
+
+  #everything(parent: Inode): void {
+    this.#attributes(parent)
+    for (const [file, inode] of parent.entries ?? []) {
+      const base = file.slice(0, -inode.extension.length)
+      this.#entry(parent, nameAt(this.#tree, inode, parent, base))
+    }
+  }
+
+  #entry(parent: Inode, name: string): void {
+    this.#outdated.push({ what: 'entry', parent: parent.nodeid, name })
+  }
+
+  #attributes({ nodeid }: Inode): void {
+    this.#outdated.push({ what: 'inode', nodeid, content: false })
+  }
+
+  /** More has happened than the kernel has told. */
+  #lost(): void {
+    const { ctx } = this.#tree
+    this.#lostAt = ctx.clock()
+    const message = 'more changes in the vault folder than could be followed; all is looked at anew'
+    ctx.log({ level: 'warn', event: 'watch', message })
+    this.#tree.distrust()
+    for (const inode of this.#tree.inodes()) {
+      if (isDirectory(inode)) this.#everything(inode)
+      else if (inode.body === null)
+        this.#outdated.push({ what: 'inode', nodeid: inode.nodeid, content: true })
+      else if (!inode.body.dirty && !inode.body.isOurs() && inode.parent !== null)
+        this.superseded(inode.parent, inode, inode.base)
+    }
+  }
+
+  /** Directories that are watched, and what there is to say about it. */
+  report(): { directories: number; problem: string } {
+    const problem =
+      this.problem === '' && !this.#settled
+        ? 'more happened there at once than could be followed'
+        : this.problem
+    return { directories: this.#folder?.size ?? 0, problem }
+  }
+
+  close(): void {
+    this.#folder?.close()
+  }
+}
+
+/** The plain name by which the inode lies at that place. */
+function nameAt(tree: Tree, inode: Inode, parent: Inode, base: string): string {
+  const at = tree.names(inode).find((name) => name.parent === parent && name.base === base)
+  return at?.name ?? inode.name
+}
