@@ -27,14 +27,15 @@ export class Drive {
   readonly mountpoint: string
   readonly #home: string
 
-  /** `home` is a folder of the test's own; the vault may lie elsewhere. */
-  constructor(t: Test, home: string, vault = join(home, 'vault')) {
+  /** `home` is a folder of the test's own; the vault may lie elsewhere. `made`: it is there already. */
+  constructor(t: Test, home: string, vault = join(home, 'vault'), made = false) {
     this.#home = home
     this.vault = vault
     this.mountpoint = join(home, 'drive')
     mkdirSync(this.mountpoint)
     writeFileSync(join(home, 'password'), 'correct horse battery staple\n')
-    this.must('create', vault, '--passfile', join(home, 'password'), '--scrypt-logn', '10')
+    if (!made)
+      this.must('create', vault, '--passfile', join(home, 'password'), '--scrypt-logn', '10')
     t.teardown(() => {
       this.end()
     })
