@@ -16,30 +16,49 @@ export type BackingName =
   | { what: 'ticket'; base: string; objectId8: string }
   | { what: 'meta'; objectId8: string }
   | { what: 'temporary' }
+  /** an object with something put into its name, by form; see conflict.ts */
+  | { what: 'copy' }
   | { what: 'foreign' }
 
 /** In the order in which they win where one name has several: directory, file, symlink, special. */
 export const OBJECT_EXTENSIONS = ['.cfd', '.cff', '.cfl', '.cfs'] as const
 export type ObjectExtension = (typeof OBJECT_EXTENSIONS)[number]
 
+/** Characters of a short name after its "c": names of 1 to 143 bytes, padded to 16, in base64url. */
+export const BASE_LENGTHS: readonly number[] = [43, 64, 86, 107, 128, 150, 171, 192, 214]
+
 const OBJECT = /^(c[A-Za-z0-9_-]{43,214}|l[A-Za-z0-9_-]{43})(\.cfd|\.cff|\.cfl|\.cfs)$/
-const SIDECAR = /^(l[A-Za-z0-9_-]{43})\.cfn$/
-const TICKET = /^(c[A-Za-z0-9_-]{43,214}|l[A-Za-z0-9_-]{43})-([0-9a-f]{16})\.cfr$/
-// copies that a sync client renamed count too, so anything may stand before the extension
-const META = /^dir-([0-9a-f]{16}).*\.cfm$/
+// of the small files, those that a sync client renamed count too: something may stand before the
+// extension or after it
+const PUT_AFTER = '(?:[^A-Za-z0-9\\p{Cc}].*)?$'
+const SIDECAR = new RegExp(`^(l[A-Za-z0-9_-]{43}).*\\.cfn${PUT_AFTER}`, 'su')
+const TICKET = new RegExp(
+  `^(c[A-Za-z0-9_-]{43,214}|l[A-Za-z0-9_-]{43})-([0-9a-f]{16})(?![0-9a-f]).*\\.cfr${PUT_AFTER}`,
+  'su',
+)
+const META = new RegExp(`^dir-([0-9a-f]{16}).*\\.cfm${PUT_AFTER}`, 'su')
+const COPY = new RegExp(`^[cl][A-Za-z0-9_-]{43}.*\\.cf[dfls]${PUT_AFTER}`, 'su')
+/** Not a version of anything: half a file of a sync client, or its stub for one that is online only. */
+const UNFINISHED =
+  /(?:\.(?:part|partial|filepart|tmp|temp|crdownload|download|lock|!sync|bts|nextcloud|owncloud|icloud)|~)$/i
 const TEMPORARY = /^~\$[A-Za-z0-9_-]{22}\.tmp$/
 
 export function parseBackingName(backing: string): BackingName {
   let match = OBJECT.exec(backing)
-  if (match !== null)
-    return { what: 'object', base: match[1] ?? '', extension: match[2] as ObjectExtension }
+  if (match !== null) {
+    const base = match[1] ?? ''
+    if (BASE_LENGTHS.includes(base.length - 1))
+      return { what: 'object', base, extension: match[2] as ObjectExtension }
+  }
+  if (TEMPORARY.test(backing)) return { what: 'temporary' }
+  if (UNFINISHED.test(backing)) return { what: 'foreign' }
   match = TICKET.exec(backing)
   if (match !== null) return { what: 'ticket', base: match[1] ?? '', objectId8: match[2] ?? '' }
   match = SIDECAR.exec(backing)
   if (match !== null) return { what: 'sidecar', base: match[1] ?? '' }
   match = META.exec(backing)
   if (match !== null) return { what: 'meta', objectId8: match[1] ?? '' }
-  return { what: TEMPORARY.test(backing) ? 'temporary' : 'foreign' }
+  return { what: COPY.test(backing) ? 'copy' : 'foreign' }
 }
 
 export const ticketName = (base: string, objectId: Uint8Array): string =>

@@ -1,12 +1,13 @@
 // Making what was written true in the vault: chunks, seal, and for a new file its name. FORMAT.md §6.
 
-import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
+import { conflictName, type Origin } from '../format/conflict.js'
 import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
 import { nameToSeal } from './hard-links.js'
 import { directoryChanged } from './directory.js'
 import type { Inode } from './inode.js'
+import { keepCopy } from './move.js'
 import { namesItsBlob, rescue } from './rescue.js'
 import { ZERO16 } from './sealed-object.js'
 import { writeSidecar } from './small-files.js'
@@ -33,6 +34,7 @@ export function stage(tree: Tree, inode: Inode, durable = false): void {
       'the blob was written over in the vault folder while the file was changed here; what was written last is lost',
     )
   }
+  keepCopy(tree, inode)
   tree.ctx.backing.statFd(body.fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
   if (inode.pending && parent !== null) giveName(tree, inode, parent, mode)
@@ -52,7 +54,8 @@ export function stage(tree: Tree, inode: Inode, durable = false): void {
 function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
   const { body } = inode
   if (body === null) return
-  const { backing, clock } = tree.ctx
+  const { backing } = tree.ctx
+  const wanted = inode.name
   const directory = tree.directory(parent)
   const dirfd = tree.descriptor(parent)
   // the directory's mtime has moved when the file was made, and may have been set since
@@ -82,7 +85,7 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
       }
     }
     // the name has arrived from the cloud meanwhile: it stays there, ours is shown beside it
-    const conflict = conflictName(inode.name, clock(), attempt)
+    const conflict = conflictName(wanted, ourOrigin(tree), attempt + 1)
     tree.ctx.log({
       level: 'warn',
       event: 'conflict',
@@ -97,12 +100,8 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
   throw new CofferError('EEXIST', 'no free name for the conflict copy')
 }
 
-/** "report (conflict 2026-11-23).pdf", within the length of a name. */
-function conflictName(name: string, now: number, attempt: number): string {
-  const dot = name.lastIndexOf('.')
-  const cut = dot > 0 ? dot : name.length
-  const suffix = ` (conflict ${new Date(now).toISOString().slice(0, 10)}${attempt === 0 ? '' : ` ${String(attempt + 1)}`})${name.slice(cut)}`
-  let stem = name.slice(0, cut)
-  while (stem.length > 1 && Buffer.byteLength(stem + suffix) > 255) stem = stem.slice(0, -1)
-  return stem.toWellFormed() + suffix
-}
+/** Of a conflict copy that is made here. */
+const ourOrigin = ({ ctx: { deviceName, clock } }: Tree): Origin => ({
+  by: deviceName,
+  date: new Date(clock()).toISOString().slice(0, 10),
+})

@@ -35,6 +35,8 @@ export interface Context {
   readonly clock: Clock
   /** 16 bytes, named in every seal as its writer */
   readonly deviceId: Uint8Array
+  /** what people call this device; in the names of our own conflict copies */
+  readonly deviceName: string | null
   readonly readOnly: boolean
   readonly log: Log
   /** null where nothing is written */

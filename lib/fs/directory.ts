@@ -10,7 +10,7 @@ import { metaName, parseBackingName } from '../format/name.js'
 import { previousTag, type Seal } from '../format/seal.js'
 import { emptyStat, type FileStat, type FileTime } from '../store/backing.js'
 import type { Context } from './context.js'
-import type { Inode } from './inode.js'
+import type { Copy, Inode } from './inode.js'
 import { SealedObject, ZERO16 } from './sealed-object.js'
 
 export interface DirectoryId {
@@ -37,6 +37,10 @@ export class Directory {
   readonly metas: Meta[]
   /** backing names of tickets, by the base they stand for */
   readonly tickets = new Map<string, Set<string>>()
+  /** what may be conflict copies, by the form of their backing names: tickets and sidecars are theirs, too */
+  readonly copies = new Set<string>()
+  /** conflict copies, by the name that they are shown under; filled by survey.ts, and outlives a reading */
+  conflicts = new Map<string, Copy>()
   /** new files that have no name in the backing tree yet; it outlives a reading */
   pending = new Map<string, Inode>()
   /** entries that are not ours; never touched */
@@ -81,19 +85,34 @@ export class Directory {
     if (known?.delete(file) === true && known.size === 0) this.tickets.delete(base)
   }
 
-  noteTickets(listing: readonly string[]): void {
+  /** What a listing of the backing directory shows by the forms of names alone. */
+  note(listing: readonly string[]): void {
     this.tickets.clear()
+    this.copies.clear()
     for (const file of listing) {
       const parsed = parseBackingName(file)
       if (parsed.what === 'ticket') this.noteTicket(parsed.base, file)
+      else if (parsed.what === 'copy') this.copies.add(file)
     }
+  }
+
+  hasCopyOf(base: string): boolean {
+    for (const file of this.copies) if (file.startsWith(base)) return true
+    return false
+  }
+
+  /** A conflict copy has lost its backing name. */
+  lose(copy: Copy | null): void {
+    if (copy === null) return
+    this.copies.delete(copy.file)
+    if (this.conflicts.get(copy.shown)?.file === copy.file) this.conflicts.delete(copy.shown)
   }
 }
 
 export function rootDirectory(ctx: Context, dirfd: number): Directory {
   const generation = ctx.keyring.generation(ctx.body.rootKeyId)
   const directory = new Directory([{ dirId: ctx.body.rootDirId, generation }], [])
-  directory.noteTickets(ctx.backing.list(dirfd))
+  directory.note(ctx.backing.list(dirfd))
   return directory
 }
 
@@ -158,7 +177,7 @@ export function loadDirectory(
     ids.push({ dirId: seal.acc, generation: ctx.keyring.generation(keyId) })
   }
   const directory = new Directory(ids, counting)
-  directory.noteTickets(listing)
+  directory.note(listing)
   return directory
 }
 

@@ -122,6 +122,7 @@ export class Drive implements Filesystem {
       random,
       clock,
       deviceId: options.deviceId,
+      deviceName: null,
       readOnly,
       log: (event) => {
         if (opening && event.level === 'warn' && this.#recovered.length < DAMAGED_MAX)
@@ -272,7 +273,9 @@ export class Drive implements Filesystem {
     inode.lookups++
     out.nodeid = inode.nodeid
     out.generation = 0
-    out.validMs = inode.parent === null ? MOMENT_MS : this.#tree.validMs(inode.parent)
+    // what a copy is shown as can change with what lies beside it
+    const { parent, copy } = inode
+    out.validMs = parent === null || copy !== null ? MOMENT_MS : this.#tree.validMs(parent)
     attributes(this.#tree, inode, this.#stat, out.attributes)
   }
 

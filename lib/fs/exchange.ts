@@ -8,6 +8,7 @@ import { commit } from './commit.js'
 import { sealMetas } from './directory.js'
 import { makeReachable } from './durability.js'
 import { backingName, type Inode } from './inode.js'
+import { keepCopy } from './move.js'
 import { grantTicket, isDamage, nameAt, sealSeqOf, targetOf, type Target } from './target.js'
 import { removeTickets } from './ticket-files.js'
 import { isDirectory, type Tree } from './tree.js'
@@ -24,7 +25,10 @@ interface Mover {
 }
 
 export function exchange(tree: Tree, a: Inode, b: Inode): void {
-  for (const inode of [a, b]) if (inode.pending) commit(tree, inode)
+  for (const inode of [a, b]) {
+    if (inode.pending) commit(tree, inode)
+    keepCopy(tree, inode)
+  }
   for (const { parent } of [a, b]) if (parent !== null) makeReachable(tree, parent)
   const [here, there] = [ownName(tree, a), ownName(tree, b)]
   const movers: Mover[] = [

@@ -116,7 +116,7 @@ function search(
         lend(tree, chain, fd, `${path}/${name}`, use)
       } else backing.close(fd)
     }
-    if (!name.endsWith('.cfd')) continue
+    if (!name.includes('.cfd')) continue
     let below: number
     try {
       below = backing.openDirectory(dirfd, name)
@@ -133,9 +133,9 @@ function search(
   }
 }
 
-/** An inode number may be another file's by now. */
+/** An inode number may be another file's by now. In a conflict copy's name something may come after. */
 function extensionFits(name: string, kind: Kind | undefined): boolean {
-  if (kind === KIND_FILE) return name.endsWith('.cff')
-  if (kind === KIND_SYMLINK) return name.endsWith('.cfl')
-  return kind !== KIND_DIRECTORY && name.endsWith('.cfs')
+  if (kind === KIND_FILE) return name.includes('.cff')
+  if (kind === KIND_SYMLINK) return name.includes('.cfl')
+  return kind !== KIND_DIRECTORY && name.includes('.cfs')
 }

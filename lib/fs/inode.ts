@@ -3,6 +3,7 @@
 // name by which it was reached last; hard links have others. Plain data: what is true of it together
 // is kept by `Tree`.
 
+import type { Origin } from '../format/conflict.js'
 import type { ObjectExtension } from '../format/name.js'
 import type { Directory } from './directory.js'
 import type { FileBody } from './file-body.js'
@@ -18,6 +19,24 @@ export interface Name {
   base: string
   /** id of the parent under which `base` is `name` */
   dirId: Uint8Array
+  /** null where the blob lies under `base` and is shown as `name` */
+  copy: Copy | null
+}
+
+/**
+ * A conflict copy: a blob that is to be judged as `name`, as every other, but lies under a backing name
+ * of its own, or behind another that bears `name`.
+ */
+export interface Copy {
+  /** backing name */
+  readonly file: string
+  readonly base: string
+  readonly extension: ObjectExtension
+  readonly dirId: Uint8Array
+  readonly name: string
+  readonly origin: Origin
+  /** the name that applications know it by */
+  shown: string
 }
 
 export interface Inode {
@@ -32,6 +51,7 @@ export interface Inode {
   base: string
   /** id of the parent under which `base` is `name` */
   dirId: Uint8Array
+  copy: Copy | null
   /** further names that were seen; every one has shown its right to the blob, some may be gone */
   others: Name[]
   directory: Directory | null
@@ -79,6 +99,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     name: '',
     base: '',
     dirId: new Uint8Array(16),
+    copy: null,
     others: [],
     directory: null,
     entries: null,
@@ -98,12 +119,16 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
   }
 }
 
-export const backingName = (inode: Inode): string => inode.base + inode.extension
+export const backingName = ({ copy, base, extension }: Inode): string =>
+  copy?.file ?? base + extension
+
+export const shownName = ({ copy, name }: Pick<Name, 'copy' | 'name'>): string =>
+  copy?.shown ?? name
 
 /** Plain path from the root, for messages. */
 export function plainPath(inode: Inode): string {
   const parts: string[] = []
-  for (let at = inode; at.parent !== null; at = at.parent) parts.unshift(at.name)
+  for (let at = inode; at.parent !== null; at = at.parent) parts.unshift(shownName(at))
   return `/${parts.join('/')}`
 }
 

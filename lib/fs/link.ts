@@ -7,6 +7,7 @@ import { directoryChanged } from './directory.js'
 import { isPrecious, makeReachable } from './durability.js'
 import { secure } from './hard-links.js'
 import { backingName, blobPath, type Inode } from './inode.js'
+import { keepCopy } from './move.js'
 import { removeCompanions } from './remove.js'
 import { withObject } from './reseal.js'
 import { writeSidecar } from './small-files.js'
@@ -24,9 +25,10 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
   if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
   if (inode.nameless) return nameFirst(tree, inode, parent, name)
   if (inode.pending) commit(tree, inode)
+  keepCopy(tree, inode)
   if (!tree.settle(inode) || inode.parent === null)
     throw new CofferError('ENOENT', 'the file was removed')
-  const at = { parent, name, base: encoded.base, dirId: first.dirId }
+  const at = { parent, name, base: encoded.base, dirId: first.dirId, copy: null }
   let ticket = ''
   const durable = isPrecious(tree, inode)
   if (durable) makeReachable(tree, parent)
@@ -43,7 +45,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
     tree.ctx.backing.link(from, backingName(inode), to, at.base + inode.extension)
   } catch (error) {
     removeTickets(tree, parent, at.base, (file) => file === ticket)
-    if (!tree.baseInUse(to, at.base)) removeCompanions(tree, parent, at.base)
+    removeCompanions(tree, parent, at.base)
     const { code } = error as { code?: unknown }
     if ((code === 'EPERM' || code === 'EOPNOTSUPP') && !told.has(tree)) {
       told.add(tree)

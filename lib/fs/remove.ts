@@ -13,18 +13,19 @@ import { isDirectory, type Tree } from './tree.js'
 
 const stat = emptyStat()
 
-/** Removes the tickets of a base, and a long name's sidecar when nothing needs it any more. */
+/**
+ * Removes the tickets of a base, and a long name's sidecar, when nothing needs them any more: neither
+ * an object of that base nor a conflict copy of one.
+ */
 export function removeCompanions(tree: Tree, parent: Inode, base: string): void {
   const { backing } = tree.ctx
-  removeTickets(tree, parent, base)
+  const directory = tree.directory(parent)
+  const isLong = base.startsWith('l')
+  if (!isLong && !directory.tickets.has(base)) return
   const dirfd = tree.descriptor(parent)
-  if (
-    base.startsWith('l') &&
-    !tree.baseInUse(dirfd, base) &&
-    backing.stat(dirfd, `${base}.cfn`, stat)
-  ) {
-    backing.unlink(dirfd, `${base}.cfn`)
-  }
+  if (tree.baseInUse(dirfd, base) || directory.hasCopyOf(base)) return
+  removeTickets(tree, parent, base)
+  if (isLong && backing.stat(dirfd, `${base}.cfn`, stat)) backing.unlink(dirfd, `${base}.cfn`)
 }
 
 export function unlink(tree: Tree, parent: Inode, name: string): void {
@@ -35,6 +36,7 @@ export function unlink(tree: Tree, parent: Inode, name: string): void {
   if (inode.pending) directoryChanged(tree.ctx, tree.descriptor(parent))
   else {
     tree.ctx.backing.unlink(tree.descriptor(parent), backingName(inode))
+    tree.directory(parent).lose(inode.copy)
     removeCompanions(tree, parent, inode.base)
   }
   nameLost(tree, inode, left)
@@ -61,7 +63,7 @@ function occupants(listing: readonly string[]): { ours: number; foreign: string[
   const foreign: string[] = []
   for (const file of listing) {
     const { what } = parseBackingName(file)
-    if (what === 'object') ours++
+    if (what === 'object' || what === 'copy') ours++
     else if (what === 'foreign') foreign.push(file)
   }
   return { ours, foreign }
@@ -110,6 +112,7 @@ export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
     })
     throw error
   }
+  tree.directory(parent).lose(inode.copy)
   removeCompanions(tree, parent, inode.base)
 }
 

@@ -1,23 +1,16 @@
-// rename. FORMAT.md §7. Both names open at every moment: a directory carries the name it leaves as
-// prevTag in its metas, a file at rest gets a ticket, a file just written is sealed anew.
+// rename. FORMAT.md §7.
 
 import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
-import { previousTag } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
-import { TYPE_OF, permissions } from './attributes.js'
 import { commit } from './commit.js'
-import { sealMetas } from './directory.js'
 import { isPrecious, makeReachable } from './durability.js'
 import { exchange } from './exchange.js'
 import { mknod } from './create.js'
-import { backingName, RECENT_MS, type Inode } from './inode.js'
-import { makeWritable } from './open-body.js'
-import { nameLost, removeCompanions, removeDirectory } from './remove.js'
-import { reseal } from './reseal.js'
-import { writeSidecar } from './small-files.js'
-import { grantTicket, isDamage, targetOf, type Target } from './target.js'
-import { removeTickets } from './ticket-files.js'
+import type { Inode } from './inode.js'
+import { moveDirectory, moveFile } from './move.js'
+import { nameLost, removeDirectory } from './remove.js'
+import { targetOf } from './target.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const { S_IFCHR } = constants
@@ -77,104 +70,4 @@ function assertReplaceable(inode: Inode, replaced: Inode): void {
     throw new CofferError('ENOTDIR', 'a directory cannot replace a file')
   if (!isDirectory(inode) && isDirectory(replaced))
     throw new CofferError('EISDIR', 'a file cannot replace a directory')
-}
-
-function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
-  const { ctx } = tree
-  const { metas } = tree.directory(inode)
-  const place = { parentDirId: target.id.dirId, name: target.name }
-  const mode = metas[0]?.seal.mode ?? 0
-  const fd = tree.descriptor(inode)
-  sealMetas(
-    ctx,
-    fd,
-    metas,
-    { place, mode, leaving: { parentDirId: inode.dirId, name: inode.name } },
-    target.floor,
-    isPrecious(tree, inode),
-  )
-  moveBlob(tree, inode, target)
-  // the metas must not be without the old name before the disk has the new one
-  if (isPrecious(tree, inode)) ctx.backing.sync(tree.descriptor(target.parent))
-  sealMetas(ctx, fd, metas, { place, mode, leaving: null }, target.floor)
-}
-
-function moveFile(
-  tree: Tree,
-  inode: Inode,
-  links: number,
-  target: Target,
-  replaced: Inode | null,
-): void {
-  const { parent, base } = inode
-  if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
-  const busy = inode.body?.dirty === true
-  const recent = tree.ctx.clock() - inode.closedAt < RECENT_MS
-  let authentic = true
-  let ticket = ''
-  try {
-    if (links > 1) ticket = grantTicket(tree, inode, target, 'link')
-    else if (busy || recent) sealUnder(tree, inode, target)
-    else ticket = grantTicket(tree, inode, target, 'rename')
-  } catch (error) {
-    // a damaged blob can still be moved; it stays as unreadable as it was, and keeps its tickets
-    if (busy || !isDamage(error)) throw error
-    authentic = false
-  }
-  moveBlob(tree, inode, target)
-  if (authentic && tree.directory(parent).tickets.has(base)) removeCompanions(tree, parent, base)
-  if (replaced !== null) dropReplaced(tree, inode, replaced, target, ticket)
-}
-
-/** A file that was just written: its own header takes the new name, with the old one as prevTag. */
-function sealUnder(tree: Tree, inode: Inode, target: Target): void {
-  const { ctx } = tree
-  const { body } = inode
-  const place = { parentDirId: target.id.dirId, name: target.name }
-  if (body === null) {
-    reseal(
-      tree,
-      inode,
-      ({ keys }) => ({ ...place, prevTag: previousTag(inode.dirId, inode.name, keys.acc) }),
-      target.floor,
-    )
-    return
-  }
-  // it may be open for reading alone
-  makeWritable(tree, inode)
-  ctx.backing.statFd(body.fd, stat)
-  const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
-  const times = body.dirty ? null : { sec: stat.mtimeSec, nsec: stat.mtimeNsec }
-  body.seqFloor = Math.max(body.seqFloor, target.floor)
-  body.commit(place, mode, previousTag(inode.dirId, inode.name, body.object.keys.acc))
-  if (times !== null) ctx.backing.utimesFd(body.fd, 'omit', times)
-}
-
-/** The backing rename. */
-function moveBlob(tree: Tree, inode: Inode, target: Target): void {
-  const { parent } = inode
-  if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
-  const from = tree.descriptor(parent)
-  const to = tree.descriptor(target.parent)
-  writeSidecar(tree, to, target.encoded)
-  tree.ctx.backing.rename(from, backingName(inode), to, target.encoded.base + inode.extension)
-  if (inode.base.startsWith('l') && !tree.baseInUse(from, inode.base))
-    removeCompanions(tree, parent, inode.base)
-}
-
-/** What is left of a replaced file: a blob of another kind, and its tickets. */
-function dropReplaced(
-  tree: Tree,
-  inode: Inode,
-  replaced: Inode,
-  target: Target,
-  ticket: string,
-): void {
-  const { backing } = tree.ctx
-  const { parent, encoded } = target
-  const dirfd = tree.descriptor(parent)
-  if (replaced.extension !== inode.extension && backing.stat(dirfd, backingName(replaced), stat)) {
-    backing.unlink(dirfd, backingName(replaced))
-  }
-  removeTickets(tree, parent, encoded.base, (file) => file !== ticket)
 }

@@ -55,6 +55,8 @@ export function rescue(tree: Tree, inode: Inode): void {
   old.close()
   for (const [name, value] of kept) setxattr(tree, inode, name, value, 0)
   tree.moveToBlob(inode, body.ino)
+  // a copy goes on under the name that it is shown under
+  if (inode.copy !== null) tree.promiseName(inode, parent, inode.copy.shown)
   inode.pending = true
   inode.synced = false
   tree.directory(parent).pending.set(inode.name, inode)

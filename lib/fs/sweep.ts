@@ -19,7 +19,7 @@ function sweepDirectory(tree: Tree, dirfd: number): void {
   const { backing } = tree.ctx
   for (const name of backing.list(dirfd)) {
     const isTemporary = parseBackingName(name).what === 'temporary'
-    if (!isTemporary && !name.endsWith('.cfd')) continue
+    if (!isTemporary && !name.includes('.cfd')) continue
     try {
       if (isTemporary) remove(tree, dirfd, name)
       else
@@ -51,7 +51,7 @@ function remove(tree: Tree, dirfd: number, name: string): void {
     const names = backing.list(fd)
     // where an object has arrived in it meanwhile, it is not ours to remove
     const isOurs = (file: string): boolean =>
-      !['object', 'foreign'].includes(parseBackingName(file).what)
+      !['object', 'copy', 'foreign'].includes(parseBackingName(file).what)
     if (!names.every(isOurs)) return
     for (const file of names) backing.unlink(fd, file)
     backing.rmdir(dirfd, name)

@@ -41,6 +41,7 @@ export const nameAt = ({ parent, name, id, encoded }: Target): Name => ({
   name,
   base: encoded.base,
   dirId: id.dirId,
+  copy: null,
 })
 
 /** Highest sealSeq of an object, its tickets included; 0 where it cannot say (it is damaged, or a directory). */

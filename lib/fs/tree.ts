@@ -1,6 +1,7 @@
 // The tree of inodes over the backing tree: which inode is at (parent, name), and the descriptors of
 // backing directories. It reads and remembers; the files named by system calls change things.
 
+import { Buffer } from 'node:buffer'
 import { constants } from 'node:fs'
 import type { LRUCache } from 'lru-cache'
 import { BugError, CofferError } from '../errors.js'
@@ -10,14 +11,16 @@ import {
   type EncodedName,
   type ObjectExtension,
 } from '../format/name.js'
+import { isConflictShaped } from '../format/conflict.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import type { VaultFolder } from '../store/vault-folder.js'
 import { KIND_OF } from './attributes.js'
 import { directoryDescriptors, type Context } from './context.js'
 import { MOMENT_MS } from './filesystem.js'
 import { loadDirectory, rootDirectory, type Directory, type DirectoryId } from './directory.js'
-import { backingName, newInode, ROOT_NODEID, type Inode, type Name } from './inode.js'
+import { backingName, newInode, ROOT_NODEID, type Copy, type Inode, type Name } from './inode.js'
 import { SealedObject } from './sealed-object.js'
+import { survey } from './survey.js'
 import { checkPlace } from './tickets.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
@@ -26,6 +29,20 @@ const { S_IFDIR, S_IFMT, S_IFREG } = constants
 const RELOAD_SHARE = 20
 
 export const isDirectory = (inode: Inode): boolean => inode.extension === '.cfd'
+
+/** The backing name of an inode under one of its names. */
+export const fileOf = ({ extension }: Inode, { base, copy }: Pick<Name, 'base' | 'copy'>): string =>
+  copy?.file ?? base + extension
+
+const isSamePlace = (
+  inode: Inode,
+  a: Pick<Inode, 'parent' | 'base' | 'copy'>,
+  b: Pick<Inode, 'parent' | 'base' | 'copy'>,
+): boolean => a.parent === b.parent && fileOf(inode, a) === fileOf(inode, b)
+
+const sameIds = (a: Directory, b: Directory): boolean =>
+  a.ids.length === b.ids.length &&
+  a.ids.every(({ dirId }, i) => Buffer.compare(dirId, b.ids[i]?.dirId ?? dirId) === 0)
 
 export class Tree {
   readonly ctx: Context
@@ -43,6 +60,8 @@ export class Tree {
   validMs: (directory: Inode) => number = () => MOMENT_MS
   /** tells adapters that a name leads elsewhere, without their doing */
   outdated: (parent: Inode, name: string) => void = () => undefined
+  /** paths of conflict copies that the log knows of */
+  readonly seenConflicts = new Set<string>()
   #nextNodeid = ROOT_NODEID + 1
 
   constructor(ctx: Context, folder: VaultFolder) {
@@ -128,6 +147,7 @@ export class Tree {
     if (before !== null) {
       directory.pending = before.pending
       directory.foreign = before.foreign
+      if (sameIds(before, directory)) directory.conflicts = before.conflicts
     }
     return directory
   }
@@ -137,12 +157,13 @@ export class Tree {
     return parent.entries?.get(file)
   }
 
-  #note({ parent, base }: { parent: Inode; base: string }, inode: Inode): void {
-    ;(parent.entries ??= new Map()).set(base + inode.extension, inode)
+  #note(at: Pick<Name, 'parent' | 'base' | 'copy'>, inode: Inode): void {
+    ;(at.parent.entries ??= new Map()).set(fileOf(inode, at), inode)
   }
 
-  #unnote(inode: Inode, { parent, base }: { parent: Inode | null; base: string }): void {
-    const file = base + inode.extension
+  #unnote(inode: Inode, at: Pick<Inode, 'parent' | 'base' | 'copy'>): void {
+    const { parent } = at
+    const file = fileOf(inode, at)
     if (parent?.entries?.get(file) === inode) parent.entries.delete(file)
   }
 
@@ -168,7 +189,41 @@ export class Tree {
         }
       }
     }
+    return this.#locateConflict(parent, directory, name, stat)
+  }
+
+  /** A name that is in no map costs a listing only where it has the shape of a conflict copy's. */
+  #locateConflict(parent: Inode, directory: Directory, name: string, stat: FileStat): Inode | null {
+    let copy = directory.conflicts.get(name)
+    if (copy === undefined && isConflictShaped(name)) {
+      survey(this, parent, this.ctx.backing.list(this.descriptor(parent)))
+      copy = this.directory(parent).conflicts.get(name)
+    }
+    if (copy === undefined) return null
+    const { file, base, extension, dirId } = copy
+    const there =
+      this.ctx.backing.stat(this.descriptor(parent), file, stat) && this.#isOurs(extension, stat)
+    if (there && (file !== base + extension || this.#isHidden(parent, directory, copy)))
+      return this.adopt(parent, copy.name, base, extension, dirId, stat, copy)
+    directory.lose(copy)
     return null
+  }
+
+  /** Does another object still bear the name? */
+  #isHidden(parent: Inode, { ids }: Directory, { file, name }: Copy): boolean {
+    const dirfd = this.descriptor(parent)
+    for (const id of ids) {
+      const { base } = this.encode(id, name)
+      for (const extension of OBJECT_EXTENSIONS) {
+        if (base + extension === file) return false
+        if (
+          this.ctx.backing.stat(dirfd, base + extension, this.#scratch) &&
+          this.#isOurs(extension, this.#scratch)
+        )
+          return true
+      }
+    }
+    return false
   }
 
   /** An object is a file or a directory, as its extension says, on the vault's own file system. */
@@ -191,8 +246,9 @@ export class Tree {
     extension: ObjectExtension,
     dirId: Uint8Array,
     stat: FileStat,
+    copy: Copy | null = null,
   ): Inode {
-    const found: Name = { parent, name, base, dirId }
+    const found: Name = { parent, name, base, dirId, copy }
     const known = this.#byIno.get(stat.ino)
     if (known === undefined) return this.#newcomer(found, extension, stat.ino, true)
     if (known.extension !== extension) {
@@ -222,11 +278,12 @@ export class Tree {
 
   /** Makes `at` the name by which the inode is reached, if it is one of its names. */
   #reach(inode: Inode, at: Name): boolean {
-    const same = ({ base, parent }: { base: string; parent: Inode | null }): boolean =>
-      base === at.base && parent?.ino === at.parent.ino
+    const file = fileOf(inode, at)
+    const same = (name: Pick<Inode, 'base' | 'parent' | 'copy'>): boolean =>
+      name.parent?.ino === at.parent.ino && fileOf(inode, name) === file
     if (same(inode)) {
-      // the parent may have been forgotten meanwhile
-      if (inode.parent !== at.parent) this.#take(inode, at)
+      // the parent may have been forgotten meanwhile, or what bore the name in a copy's place has gone
+      if (inode.parent !== at.parent || inode.copy !== at.copy) this.#take(inode, at)
       return true
     }
     const index = inode.others.findIndex(same)
@@ -252,7 +309,7 @@ export class Tree {
     if (inode.body !== null) return bears(inode.body.object, found) ? 'both' : 'none'
     let object: SealedObject
     try {
-      const fd = ctx.backing.openRead(this.descriptor(found.parent), found.base + inode.extension)
+      const fd = ctx.backing.openRead(this.descriptor(found.parent), fileOf(inode, found))
       try {
         object = SealedObject.read(ctx, fd, KIND_OF[inode.extension])
       } finally {
@@ -271,8 +328,8 @@ export class Tree {
 
   /** Every name that is known, that by which it was reached first. */
   names(inode: Inode): Name[] {
-    const { parent, name, base, dirId, others } = inode
-    return parent === null ? others : [{ parent, name, base, dirId }, ...others]
+    const { parent, name, base, dirId, copy, others } = inode
+    return parent === null ? others : [{ parent, name, base, dirId, copy }, ...others]
   }
 
   /** A further name, by which the inode is reached from now on. */
@@ -282,16 +339,16 @@ export class Tree {
     this.#take(inode, at)
   }
 
-  #take(inode: Inode, { parent, name, base, dirId }: Name): void {
-    this.place(inode, parent, name, base, dirId)
+  #take(inode: Inode, { parent, name, base, dirId, copy }: Name): void {
+    this.place(inode, parent, name, base, dirId, copy)
   }
 
   /** Goes over to another name where the last one does not lead to the blob any more. */
   settle(inode: Inode): boolean {
     this.folder.assertPresent()
     for (;;) {
-      const { parent, name, base, dirId } = inode
-      if (parent !== null && this.#leads(inode, { parent, name, base, dirId })) return true
+      const { parent, base, copy } = inode
+      if (parent !== null && this.#leads(inode, { parent, base, copy })) return true
       const next = inode.others.pop()
       if (next === undefined) return false
       this.#goTo(inode, next)
@@ -303,10 +360,10 @@ export class Tree {
     return this.names(inode).filter((at) => this.#leads(inode, at))
   }
 
-  #leads(inode: Inode, { parent, base }: Name): boolean {
+  #leads(inode: Inode, at: Pick<Name, 'parent' | 'base' | 'copy'>): boolean {
     try {
-      const dirfd = this.descriptor(parent)
-      const there = this.ctx.backing.stat(dirfd, base + inode.extension, this.#scratch)
+      const dirfd = this.descriptor(at.parent)
+      const there = this.ctx.backing.stat(dirfd, fileOf(inode, at), this.#scratch)
       return there && this.#scratch.ino === inode.ino
     } catch (error) {
       if (error instanceof CofferError && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
@@ -357,10 +414,16 @@ export class Tree {
     this.#byIno.set(ino, inode)
   }
 
-  place(inode: Inode, parent: Inode, name: string, base: string, dirId: Uint8Array): void {
+  place(
+    inode: Inode,
+    parent: Inode,
+    name: string,
+    base: string,
+    dirId: Uint8Array,
+    copy: Copy | null = null,
+  ): void {
     if (inode === this.root) throw new BugError('the root has no place')
-    if (!inode.others.some((other) => other.parent === inode.parent && other.base === inode.base))
-      this.#unnote(inode, inode)
+    if (!inode.others.some((other) => isSamePlace(inode, other, inode))) this.#unnote(inode, inode)
     if (inode.parent !== parent) {
       parent.children++
       this.#leaveParent(inode)
@@ -369,7 +432,8 @@ export class Tree {
     inode.name = name
     inode.base = base
     inode.dirId = dirId
-    this.#note({ parent, base }, inode)
+    inode.copy = copy
+    this.#note({ parent, base, copy }, inode)
     // its metas must be seen to belong to the new place
     if (inode.directory !== null && inode.directory.pending.size === 0) inode.directory = null
   }
@@ -423,7 +487,7 @@ export class Tree {
     const { others } = inode
     inode.others = []
     for (const other of others) {
-      if (other.parent !== inode.parent || other.base !== inode.base) this.#unnote(inode, other)
+      if (!isSamePlace(inode, other, inode)) this.#unnote(inode, other)
       this.#unpin(other.parent)
     }
   }
@@ -431,8 +495,7 @@ export class Tree {
   #leaveParent(inode: Inode): void {
     const { parent } = inode
     if (parent === null) return
-    if (!inode.others.some((other) => other.parent === parent && other.base === inode.base))
-      this.#unnote(inode, inode)
+    if (!inode.others.some((other) => isSamePlace(inode, other, inode))) this.#unnote(inode, inode)
     inode.parent = null
     this.#unpin(parent)
   }

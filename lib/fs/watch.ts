@@ -9,9 +9,9 @@ import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
 import type { Directory, DirectoryId } from './directory.js'
 import { MOMENT_MS } from './filesystem.js'
-import type { Inode } from './inode.js'
-import { decode } from './listing.js'
-import { isDirectory, type Tree } from './tree.js'
+import { backingName, shownName, type Inode } from './inode.js'
+import { decode } from './decode-name.js'
+import { fileOf, isDirectory, type Tree } from './tree.js'
 
 /** What an adapter is to forget. Nodeids as it knows them. */
 export type Outdated =
@@ -109,35 +109,40 @@ export class Watch {
     const parsed = parseBackingName(file)
     if (parsed.what === 'meta') this.#identity(parent, directory)
     else if (parsed.what === 'ticket') this.#ticket(parent, directory, parsed.base, file)
-    else if (parsed.what === 'object')
-      this.#object(parent, directory, parsed.base, parsed.extension, event)
+    else if (parsed.what === 'object') this.#object(parent, directory, file, event, parsed)
+    else if (parsed.what === 'copy') this.#object(parent, directory, file, event, null)
   }
 
+  /** `parsed` null: what may be a conflict copy. Nobody believes for long what is said of its name. */
   #object(
     parent: Inode,
     directory: Directory,
-    base: string,
-    extension: ObjectExtension,
+    file: string,
     event: FolderEvent,
+    parsed: { base: string; extension: ObjectExtension } | null,
   ): void {
     const tree = this.#tree
     const dirfd = tree.descriptor(parent)
-    const known = tree.entry(parent, base + extension)
+    const known = tree.entry(parent, file)
     // its name comes with its seal, which will see what has arrived there
     if (known?.pending === true) return
-    const there = tree.ctx.backing.stat(dirfd, base + extension, stat)
+    const there = tree.ctx.backing.stat(dirfd, file, stat)
+    if (parsed === null) {
+      if (there) directory.copies.add(file)
+      else directory.copies.delete(file)
+    }
     if (known === undefined) {
-      if (!there) return
-      const name = decode(tree, directory, dirfd, base, extension)?.name
+      if (!there || parsed === null) return
+      const name = decode(tree, directory, dirfd, parsed.base, parsed.extension, file)?.name
       if (name !== undefined) this.#entry(parent, name)
     } else if (!there || stat.ino !== known.ino) {
-      this.#entry(parent, nameAt(tree, known, parent, base))
+      this.#entry(parent, nameAt(tree, known, parent, file))
       this.#attributes(known)
-    } else if (event.content) this.#content(parent, known, base, stat)
+    } else if (event.content) this.#content(parent, known, file, stat)
   }
 
   /** The same blob was written to, or its attributes were. */
-  #content(parent: Inode, known: Inode, base: string, found: FileStat): void {
+  #content(parent: Inode, known: Inode, file: string, found: FileStat): void {
     const { body, cached } = known
     if (body === null) {
       const echo =
@@ -151,12 +156,12 @@ export class Watch {
     }
     // what is being written here is compared at its seal
     if (body.dirty || body.isOurs()) return
-    this.superseded(parent, known, base)
+    this.superseded(parent, known, file)
   }
 
   /** Somebody has written over the blob of an open file. */
-  superseded(parent: Inode, inode: Inode, base: string): void {
-    this.#entry(parent, nameAt(this.#tree, inode, parent, base))
+  superseded(parent: Inode, inode: Inode, file: string): void {
+    this.#entry(parent, nameAt(this.#tree, inode, parent, file))
     this.#outdated.push({ what: 'inode', nodeid: inode.nodeid, content: true })
     this.#tree.supersede(inode)
   }
@@ -184,10 +189,8 @@ export class Watch {
 
   #everything(parent: Inode): void {
     this.#attributes(parent)
-    for (const [file, inode] of parent.entries ?? []) {
-      const base = file.slice(0, -inode.extension.length)
-      this.#entry(parent, nameAt(this.#tree, inode, parent, base))
-    }
+    for (const [file, inode] of parent.entries ?? [])
+      this.#entry(parent, nameAt(this.#tree, inode, parent, file))
   }
 
   #entry(parent: Inode, name: string): void {
@@ -210,7 +213,7 @@ export class Watch {
       else if (inode.body === null)
         this.#outdated.push({ what: 'inode', nodeid: inode.nodeid, content: true })
       else if (!inode.body.dirty && !inode.body.isOurs() && inode.parent !== null)
-        this.superseded(inode.parent, inode, inode.base)
+        this.superseded(inode.parent, inode, backingName(inode))
     }
   }
 
@@ -229,7 +232,9 @@ export class Watch {
 }
 
 /** The plain name by which the inode lies at that place. */
-function nameAt(tree: Tree, inode: Inode, parent: Inode, base: string): string {
-  const at = tree.names(inode).find((name) => name.parent === parent && name.base === base)
-  return at?.name ?? inode.name
+function nameAt(tree: Tree, inode: Inode, parent: Inode, file: string): string {
+  const at = tree
+    .names(inode)
+    .find((name) => name.parent === parent && fileOf(inode, name) === file)
+  return shownName(at ?? inode)
 }

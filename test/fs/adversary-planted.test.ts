@@ -45,8 +45,8 @@ const kinds: Record<string, (path: string, elsewhere: string) => void> = {
     symlinkSync(path, path)
   },
   'a link to where the file itself has gone': (path) => {
-    renameSync(`${path}.aside`, `${path}.away`)
-    symlinkSync(`${path}.away`, path)
+    renameSync(`${path}.aside`, `${path.slice(0, -4)}.away`)
+    symlinkSync(`${path.slice(0, -4)}.away`, path)
   },
   'a pipe': (path) => {
     mkfifo(path)
