@@ -17,6 +17,7 @@ import { waitUsable } from './mountpoint.js'
 import { bootId, startTime } from './process.js'
 import {
   toWire,
+  type ConflictReport,
   type ControlReply,
   type ControlRequest,
   type DriveStatus,
@@ -45,6 +46,7 @@ export class Agent {
   #selfTestMs: number | null = null
   #leaving: Promise<void> | null = null
   #signals = 0
+  #nextWalk = 1
   #timer: NodeJS.Timeout | null = null
   /** When the drive has ended: what could not be stored, or null. */
   readonly ended: Promise<CofferError | null>
@@ -126,6 +128,7 @@ export class Agent {
 
   async #control(request: ControlRequest): Promise<ControlReply> {
     if (request.op === 'status') return { ok: true, status: await this.#status() }
+    if (request.op === 'conflicts') return { ok: true, conflicts: await this.#conflicts() }
     // whatever else comes may be of a newer coffer, and must not do harm
     if ((request.op as unknown) !== 'unmount')
       throw new CofferError(
@@ -140,6 +143,17 @@ export class Agent {
   async #status(): Promise<DriveStatus> {
     const report = await this.#thread.report(REPORT_TIMEOUT_MS)
     return driveStatus(this.#order, this.#counters, this.#idleness, report, this.#selfTestMs)
+  }
+
+  async #conflicts(): Promise<ConflictReport> {
+    const walk = this.#nextWalk++
+    const report: ConflictReport = { copies: [], unread: [] }
+    for (;;) {
+      const { copies, unread, done } = await this.#thread.conflicts(walk)
+      report.copies.push(...copies)
+      report.unread.push(...unread)
+      if (done) return report
+    }
   }
 
   /** Resolves when the kernel has let go; `ended` tells the rest. */

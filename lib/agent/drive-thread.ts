@@ -7,7 +7,7 @@ import type { Counters } from '../mount/counters.js'
 import type { Driver } from '../mount/driver.js'
 import type { MountOptions } from '../mount/mount-options.js'
 import { MainThread } from './main-thread.js'
-import type { DriveReport, HiddenFiles, Order } from './protocol.js'
+import type { DriveReport, HiddenFiles, Order, WalkPart } from './protocol.js'
 import { WorkerLink } from './worker-link.js'
 
 export interface DriveThread {
@@ -26,6 +26,8 @@ export interface DriveThread {
   leave(lazy: boolean): Promise<void>
   /** null where a request holds the thread up and it has not answered in time. */
   report(timeoutMs: number): Promise<DriveReport | null>
+  /** The next part of a walk for conflict copies; a number that is new begins one. */
+  conflicts(walk: number): Promise<WalkPart>
   /** Stores everything that is open. Throws what cannot be stored. */
   sync(): Promise<void>
   /** Ends the drive though the kernel may still hold the mount, or though there is none. */

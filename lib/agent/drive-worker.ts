@@ -9,6 +9,7 @@ import { serve } from '../mount/fuse-linux/session.js'
 import {
   toWire,
   type DriveReport,
+  type WalkPart,
   type WireError,
   type WorkerEvent,
   type WorkerRequest,
@@ -68,10 +69,10 @@ function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
     onWake(): boolean {
       const { tested } = told
       for (let message; (message = receiveMessageOnPort(requests)) !== undefined;) {
-        const { id, op } = message.message as WorkerRequest
+        const { id, op, walk = 0 } = message.message as WorkerRequest
         if (op === 'stop') told.stop = true
         else if (op === 'tested') told.tested = id
-        else tell({ event: 'answer', id, ...answer(served, op) })
+        else tell({ event: 'answer', id, ...answer(served, op, walk) })
       }
       return !told.stop && told.tested === tested
     },
@@ -97,9 +98,11 @@ function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
 
 function answer(
   served: ServedDrive,
-  op: 'report' | 'sync',
-): { report?: DriveReport; error?: WireError } {
+  op: 'report' | 'sync' | 'conflicts',
+  walk: number,
+): { report?: DriveReport; part?: WalkPart; error?: WireError } {
   try {
+    if (op === 'conflicts') return { part: served.conflicts(walk) }
     if (op === 'report') return { report: served.report() }
     served.drive.sync()
     return {}

@@ -16,6 +16,7 @@ import {
   type LeaveAnswer,
   type Leaving,
   type Order,
+  type WalkPart,
 } from './protocol.js'
 import { ServedDrive } from './served-drive.js'
 import { chooseEngine } from './vault.js'
@@ -86,6 +87,19 @@ export class MainThread implements DriveThread {
 
   report(): Promise<DriveReport | null> {
     return Promise.resolve(this.#drive.report())
+  }
+
+  conflicts(walk: number): Promise<WalkPart> {
+    // the drive is served between two parts
+    return new Promise((resolve, reject) => {
+      setImmediate(() => {
+        try {
+          resolve(this.#drive.conflicts(walk))
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
   }
 
   async sync(): Promise<void> {

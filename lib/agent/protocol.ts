@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer'
 import type { MessagePort } from 'node:worker_threads'
 import { CofferError, type ErrorCode } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
+import type { ConflictCopy } from '../fs/walk-conflicts.js'
 import type { Outdated } from '../fs/watch.js'
 import type { Driver } from '../mount/driver.js'
 
@@ -106,8 +107,16 @@ export interface SelfTestStatus {
   ms: number | null
 }
 
-export type ControlRequest = { op: 'status' } | { op: 'unmount'; force: boolean }
-export type ControlReply = { ok: true; status?: DriveStatus } | { ok: false; error: WireError }
+export interface ConflictReport {
+  copies: ConflictCopy[]
+  /** plain paths of directories that cannot be read */
+  unread: string[]
+}
+
+export type ControlRequest =
+  { op: 'status' } | { op: 'conflicts' } | { op: 'unmount'; force: boolean }
+export type ControlReply =
+  { ok: true; status?: DriveStatus; conflicts?: ConflictReport } | { ok: false; error: WireError }
 
 /** Main thread to worker: first this, */
 export interface WorkerStart {
@@ -128,13 +137,21 @@ export interface WorkerServe {
 export interface WorkerRequest {
   id: number
   /** `tested` takes the hidden files of the self-test away */
-  op: 'report' | 'sync' | 'stop' | 'tested'
+  op: 'report' | 'sync' | 'stop' | 'tested' | 'conflicts'
+  /** of `conflicts`: which walk is to go on */
+  walk?: number
+}
+
+/** As much of a walk as fits between two requests of the kernel's. */
+export interface WalkPart extends ConflictReport {
+  done: boolean
 }
 
 export interface Answer {
   event: 'answer'
   id: number
   report?: DriveReport
+  part?: WalkPart
   /** bytes that the self-test was served */
   served?: number
   error?: WireError

@@ -7,7 +7,7 @@ import { realPath } from '../store/state-folder.js'
 import { askControl } from './control.js'
 import { leave } from './mountpoint.js'
 import { isAlive } from './process.js'
-import { fromWire, type ControlReply, type DriveStatus } from './protocol.js'
+import { fromWire, type ConflictReport, type ControlReply, type DriveStatus } from './protocol.js'
 import { clear } from './stale.js'
 
 const STATUS_TIMEOUT_MS = 3000
@@ -38,6 +38,16 @@ export async function askStatus(drive: RunningDrive): Promise<DriveStatus> {
   if (!reply.ok) throw fromWire(reply.error)
   if (reply.status === undefined) throw new CofferError('AGENT', 'the drive gave no status')
   return reply.status
+}
+
+/** A whole tree is walked for it, so it may take long. */
+export async function askConflicts(drive: RunningDrive): Promise<ConflictReport> {
+  // one whose process was stopped would never answer
+  await askStatus(drive)
+  const reply = await askControl(drive.socket, { op: 'conflicts' }, 0)
+  if (!reply.ok) throw fromWire(reply.error)
+  if (reply.conflicts === undefined) throw new CofferError('AGENT', 'the drive gave no answer')
+  return reply.conflicts
 }
 
 /** The main thread of an agent answers this at once, whatever holds its worker up. */

@@ -6,6 +6,7 @@ import type { ChosenEngine } from '../crypto/choose-engine.js'
 import type { VaultBody } from '../format/config-body.js'
 import type { LogEvent } from '../fs/context.js'
 import type { HiddenNames } from '../fs/hidden-names.js'
+import type { ConflictStep } from '../fs/walk-conflicts.js'
 import type { Outdated } from '../fs/watch.js'
 import { clearScratch } from '../store/scratch-folder.js'
 import { openDrive, type Drive } from './open-drive.js'
@@ -14,9 +15,13 @@ import {
   type DriveReport,
   type HiddenFiles,
   type Order,
+  type WalkPart,
   type WireError,
 } from './protocol.js'
 import { ScratchDrive } from './scratch-drive.js'
+
+/** how long others wait for a part of a walk, one large directory aside */
+const WALK_MS = 10
 
 export class ServedDrive {
   readonly drive: Drive
@@ -26,6 +31,7 @@ export class ServedDrive {
   readonly #log: (line: string) => void
   readonly #logEvent: (event: LogEvent) => void
   #scratch: ScratchDrive | null = null
+  readonly #walks = new Map<number, Generator<ConflictStep, void>>()
 
   /** `body` is ours from now on. `changed`, where there is a kernel that can be told to forget. */
   constructor(
@@ -109,6 +115,28 @@ export class ServedDrive {
     const counters = this.drive.counters
     const { engine, problem } = this.#chosen
     return { engine: engine.name, engineProblem: problem, ...counters }
+  }
+
+  /** Goes on with that walk, or begins it. */
+  conflicts(walk: number): WalkPart {
+    const steps = this.#walks.get(walk) ?? this.drive.conflicts()
+    this.#walks.set(walk, steps)
+    const part: WalkPart = { copies: [], unread: [], done: false }
+    const until = performance.now() + WALK_MS
+    try {
+      while (performance.now() < until) {
+        const next = steps.next()
+        part.done = next.done === true
+        if (next.done === true) break
+        part.copies.push(...next.value.copies)
+        if (next.value.unread !== null) part.unread.push(next.value.unread)
+      }
+    } catch (error) {
+      this.#walks.delete(walk)
+      throw error
+    }
+    if (part.done) this.#walks.delete(walk)
+    return part
   }
 
   /** Stores everything, closes the drive and wipes the keys; what could not be stored. */

@@ -18,6 +18,7 @@ import {
   type DriveReport,
   type HiddenFiles,
   type Order,
+  type WalkPart,
   type WorkerEvent,
   type WorkerRequest,
   type WorkerServe,
@@ -105,6 +106,10 @@ export class WorkerLink implements DriveThread {
     return (await this.#ask('report', timeoutMs))?.report ?? null
   }
 
+  async conflicts(walk: number): Promise<WalkPart> {
+    return (await this.#ask('conflicts', 0, walk))?.part ?? { copies: [], unread: [], done: true }
+  }
+
   async sync(): Promise<void> {
     await this.#ask('sync', 0)
   }
@@ -136,7 +141,11 @@ export class WorkerLink implements DriveThread {
     wake(this.#wakeFd)
   }
 
-  #ask(op: 'report' | 'sync' | 'tested', timeoutMs: number): Promise<Answer | undefined> {
+  #ask(
+    op: 'report' | 'sync' | 'tested' | 'conflicts',
+    timeoutMs: number,
+    walk = 0,
+  ): Promise<Answer | undefined> {
     if (this.#over) return Promise.reject(new CofferError('NOT_MOUNTED', 'the drive has ended'))
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
@@ -155,7 +164,7 @@ export class WorkerLink implements DriveThread {
           reject(error)
         },
       })
-      this.#post({ id, op })
+      this.#post({ id, op, walk })
     })
   }
 

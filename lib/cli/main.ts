@@ -176,6 +176,18 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
       },
     )
     .command(
+      'conflicts [target]',
+      'list the versions that a sync client has put beside files',
+      (y) =>
+        jsonOption(passwordOptions(y)).positional('target', {
+          type: 'string',
+          describe: 'a mountpoint or a vault; all drives of this user if not given',
+        }),
+      (args) => {
+        choose(async () => (await import('./conflicts.js')).conflicts(args))
+      },
+    )
+    .command(
       'passwd <vault>',
       'change the password',
       (y) =>

@@ -39,6 +39,7 @@ import { rename } from './rename.js'
 import { setattr } from './setattr.js'
 import { Tree } from './tree.js'
 import { Watch, type Outdated } from './watch.js'
+import { walkConflicts, type ConflictStep } from './walk-conflicts.js'
 import { getxattr, listxattr, removexattr, setxattr } from './xattr.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
@@ -505,6 +506,11 @@ export class Drive implements Filesystem {
 
   get tendFd(): number {
     return this.#watch?.fd ?? -1
+  }
+
+  /** Every conflict copy, a directory at a step; other requests may come between two. */
+  conflicts(): Generator<ConflictStep, void> {
+    return walkConflicts(this.#tree)
   }
 
   tend(): number {

@@ -1,0 +1,101 @@
+// All conflict copies of a drive, in steps: between two directories others are served.
+
+import { constants } from 'node:fs'
+import { CofferError } from '../errors.js'
+import { emptyStat } from '../store/backing.js'
+import { attributes } from './attributes.js'
+import { emptyAttributes } from './filesystem.js'
+import { backingName, blobPath, plainPath, type Copy, type Inode } from './inode.js'
+import { survey } from './survey.js'
+import { isDirectory, type Tree } from './tree.js'
+
+const { S_IFMT } = constants
+const stat = emptyStat()
+const out = emptyAttributes()
+
+export interface ConflictCopy {
+  /** plain path that it is shown under, and the one that it is a version of */
+  path: string
+  of: string
+  /** S_IFMT bits */
+  type: number
+  size: number
+  mtimeSec: number
+  /** device or person, and YYYY-MM-DD, where its name tells */
+  by: string | null
+  date: string | null
+  /** path below the vault folder */
+  blob: string
+}
+
+/** What one directory has; `unread`: its plain path, where it cannot be read. */
+export interface ConflictStep {
+  copies: ConflictCopy[]
+  unread: string | null
+}
+
+/** What is not there any more. */
+const GONE: readonly string[] = ['ENOENT', 'ENOTDIR', 'ESTALE']
+
+/** The directory is held until the walk has left it. */
+export function* walkConflicts(tree: Tree, at: Inode = tree.root): Generator<ConflictStep, void> {
+  at.lookups++
+  try {
+    const step: ConflictStep = { copies: [], unread: null }
+    const below: string[] = []
+    try {
+      for (const [name, { extension }] of survey(
+        tree,
+        at,
+        tree.ctx.backing.list(tree.descriptor(at)),
+      ))
+        if (extension === '.cfd') below.push(name)
+      for (const copy of [...tree.directory(at).conflicts.values()]) {
+        const inode = tree.locate(at, copy.shown, stat)
+        if (inode === null) continue
+        if (isDirectory(inode)) below.push(copy.shown)
+        step.copies.push(described(tree, at, inode, copy))
+        tree.forget(inode, 0)
+      }
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      if (!GONE.includes(error.code)) step.unread = plainPath(at)
+    }
+    yield step
+    for (const name of below) {
+      const inode = found(tree, at, name)
+      if (inode !== null) yield* walkConflicts(tree, inode)
+    }
+  } finally {
+    tree.forget(at, 1)
+  }
+}
+
+function found(tree: Tree, at: Inode, name: string): Inode | null {
+  try {
+    const inode = tree.locate(at, name, stat)
+    return inode !== null && isDirectory(inode) ? inode : null
+  } catch (error) {
+    if (error instanceof CofferError) return null
+    throw error
+  }
+}
+
+function described(
+  tree: Tree,
+  at: Inode,
+  inode: Inode,
+  { shown, name, origin }: Copy,
+): ConflictCopy {
+  attributes(tree, inode, stat, out)
+  const above = at === tree.root ? '' : plainPath(at)
+  return {
+    path: `${above}/${shown}`,
+    of: `${above}/${name}`,
+    type: out.mode & S_IFMT,
+    size: isDirectory(inode) ? 0 : out.size,
+    mtimeSec: out.mtimeSec,
+    ...origin,
+    blob: `${blobPath(at)}/${backingName(inode)}`,
+  }
+}
