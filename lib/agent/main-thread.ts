@@ -2,6 +2,7 @@
 // this thread is as free as with the other driver; during one it does nothing else, which `status` and
 // signals have to wait for. It must never touch the mount, nor wait for the kernel to take it away.
 
+import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { BugError, CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
@@ -89,17 +90,10 @@ export class MainThread implements DriveThread {
     return Promise.resolve(this.#drive.report())
   }
 
-  conflicts(walk: number): Promise<WalkPart> {
+  async conflicts(walk: number): Promise<WalkPart> {
     // the drive is served between two parts
-    return new Promise((resolve, reject) => {
-      setImmediate(() => {
-        try {
-          resolve(this.#drive.conflicts(walk))
-        } catch (error) {
-          reject(error)
-        }
-      })
-    })
+    await setImmediate()
+    return this.#drive.conflicts(walk)
   }
 
   async sync(): Promise<void> {

@@ -168,6 +168,8 @@ t.test('what lies in a backing directory', async (t) => {
   t.equal(parseBackingName(`~$${'A'.repeat(22)}.tmp`).what, 'temporary')
   for (const extension of ['.cfd', '.cff', '.cfl', '.cfs'])
     t.same(parseBackingName(base + extension), { what: 'object', base, extension })
+  for (const copy of [`c${'A'.repeat(44)}.cff`, `c${'A'.repeat(215)}.cff`, `${base}.cff (1)`])
+    t.equal(parseBackingName(copy).what, 'copy', copy)
   for (const foreign of [
     '.DS_Store',
     'desktop.ini',
@@ -177,7 +179,6 @@ t.test('what lies in a backing directory', async (t) => {
     `.${base}.cff`,
     `${base}.cff\n`,
     `c${'A'.repeat(42)}.cff`,
-    `c${'A'.repeat(215)}.cff`,
     `${base}-0011.cfr`,
     `${base}.cfn`,
     'dir-.cfm',

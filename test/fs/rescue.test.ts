@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
 import { TestVault } from './session.js'
 
-const CONFLICT = /^a \(conflict \d{4}-\d\d-\d\d\)\.txt$/
+const CONFLICT = /^a \(conflict, \d{4}-\d\d-\d\d\)\.txt$/
 
 function prepare(t: Test): { vault: TestVault; blob: string; older: Buffer } {
   const vault = new TestVault()
@@ -163,7 +163,7 @@ t.test('every known name replaced: the file goes on beside them', async (t) => {
   const paths = ['', '/d'].flatMap((at) =>
     [...again.list(at).keys()].map((name) => `${at}/${name}`),
   )
-  const ours = paths.filter((path) => path.includes(' (conflict '))
+  const ours = paths.filter((path) => path.includes(' (conflict'))
   t.equal(ours.length, 1)
   t.equal(again.read(ours[0] ?? '').toString(), OURS)
   again.close()

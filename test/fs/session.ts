@@ -18,7 +18,13 @@ import {
   type Entry,
 } from '../../lib/fs/filesystem.js'
 import type { Backing } from '../../lib/store/backing.js'
-import { readTree, type OracleNode, type VaultKeys } from '../oracle/vault.js'
+import {
+  readConflicts,
+  readTree,
+  type OracleConflict,
+  type OracleNode,
+  type VaultKeys,
+} from '../oracle/vault.js'
 
 const { O_RDONLY, O_RDWR, S_IFMT, S_IFDIR, S_IFLNK, S_IFREG } = constants
 export const CALLER = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask: 0 }
@@ -104,6 +110,10 @@ export class TestVault {
   /** What the oracle reads in the folder. */
   judge(): Map<string, OracleNode> {
     return readTree(this.folder, this.keys)
+  }
+
+  judgeConflicts(): OracleConflict[] {
+    return readConflicts(this.folder, this.keys)
   }
 
   /** Absolute path of the blob of a plain path. */

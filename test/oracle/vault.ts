@@ -93,8 +93,20 @@ const KINDS = [3, 1, 2, 4]
 export function readTree(folder: string, vault: VaultKeys): Map<string, OracleNode> {
   const tree = new Map<string, OracleNode>()
   const nameKey = generationKey(vault, vault.rootKeyId, 'name', 64)
-  readDirectory(vault, folder, 'data', '', [{ dirId: vault.rootDirId, nameKey }], tree)
+  readDirectory(vault, folder, 'data', '', [{ dirId: vault.rootDirId, nameKey }], tree, [])
   return tree
+}
+
+/** A further version of what bears a name, or would. */
+export type OracleConflict = OracleNode & { of: string }
+
+/** Every conflict copy, but those in directories that are conflict copies themselves. */
+export function readConflicts(folder: string, vault: VaultKeys): OracleConflict[] {
+  const conflicts: OracleConflict[] = []
+  const nameKey = generationKey(vault, vault.rootKeyId, 'name', 64)
+  const root = [{ dirId: vault.rootDirId, nameKey }]
+  readDirectory(vault, folder, 'data', '', root, new Map(), conflicts)
+  return conflicts
 }
 
 function readDirectory(
@@ -104,18 +116,32 @@ function readDirectory(
   plain: string,
   ids: DirId[],
   tree: Map<string, OracleNode>,
+  conflicts: OracleConflict[],
 ): void {
   const best = new Map<string, { rank: number; base: string; id: DirId; type: number }>()
+  const keep = (file: string, base: string, id: DirId, name: string, type: number): void => {
+    const node = readNode(vault, folder, join(backing, file), base, id, name, type)
+    conflicts.push({ ...node, of: `${plain}/${name}` })
+  }
   for (const file of readdirSync(join(folder, backing))) {
     const type = EXTENSIONS.indexOf(file.slice(-4))
-    if (type < 0) continue
     const base = file.slice(0, -4)
-    for (const [order, id] of ids.entries()) {
+    let known = false
+    for (const [order, id] of type < 0 ? [] : ids.entries()) {
       const name = decodeName(vault, join(folder, backing), base, type, id)
+      if (name === null) continue
+      known = true
       const rank = order * 4 + type
-      if (name === null || (best.get(name)?.rank ?? Infinity) < rank) continue
-      best.set(name, { rank, base, id, type })
+      const other = best.get(name)
+      if (other !== undefined && other.rank < rank) keep(file, base, id, name, type)
+      else {
+        if (other !== undefined)
+          keep(other.base + EXTENSIONS[other.type]!, other.base, other.id, name, other.type)
+        best.set(name, { rank, base, id, type })
+      }
+      break
     }
+    if (!known) keepCopy(vault, join(folder, backing), file, ids, keep)
   }
   for (const [name, { base, id, type }] of best) {
     const blob = join(backing, base + EXTENSIONS[type]!)
@@ -125,20 +151,42 @@ function readDirectory(
     try {
       const { ids: below, seal } = readMetas(vault, join(folder, blob), id.dirId, name)
       if ((node.mode & 0o1000) !== 0) node.mode = seal.mode & 0o7777
-      readDirectory(vault, folder, blob, `${plain}/${name}`, below, tree)
+      readDirectory(vault, folder, blob, `${plain}/${name}`, below, tree, conflicts)
     } catch (error) {
       node.problem = (error as Error).message
     }
   }
 }
 
-/** The plain name of a backing name, if it is one of this directory's. */
+/** A base, something that was put in, an extension; or an extension and then what was put in. */
+function keepCopy(
+  vault: VaultKeys,
+  directory: string,
+  file: string,
+  ids: DirId[],
+  keep: (file: string, base: string, id: DirId, name: string, type: number) => void,
+): void {
+  for (let length = Math.min(215, file.length - 5); length >= 44; length--) {
+    const type = EXTENSIONS.findIndex((extension) => file.slice(length).includes(extension))
+    if (type < 0) continue
+    const base = file.slice(0, length)
+    for (const id of ids) {
+      const name = decodeName(vault, directory, base, type, id, file)
+      if (name === null) continue
+      keep(file, base, id, name, type)
+      return
+    }
+  }
+}
+
+/** The plain name of a base, if it is one of this directory's. */
 function decodeName(
   vault: VaultKeys,
   directory: string,
   base: string,
   type: number,
   { dirId, nameKey }: DirId,
+  file = base + EXTENSIONS[type]!,
 ): string | null {
   let ct: Buffer
   if (/^c[A-Za-z0-9_-]{43,214}$/.test(base)) {
@@ -152,7 +200,7 @@ function decodeName(
     } catch {
       if (type === 0) return null
       try {
-        const bytes = readRegular(join(directory, base + EXTENSIONS[type]!))
+        const bytes = readRegular(join(directory, file))
         ct = sivSeal(nameKey, dirId, pad(parseObject(vault, bytes, KINDS[type]!).current.name))
       } catch {
         return null
@@ -177,7 +225,7 @@ export function pad(name: string): Buffer {
 function readMetas(vault: VaultKeys, directory: string, parentDirId: Buffer, name: string) {
   const metas: { keyId: string; objectId: Buffer; seal: OracleSeal; current: boolean }[] = []
   for (const file of readdirSync(directory)) {
-    if (!/^dir-[0-9a-f]{16}.*\.cfm$/.test(file)) continue
+    if (!/^dir-[0-9a-f]{16}.*\.cfm(?![A-Za-z0-9])/s.test(file)) continue
     try {
       const bytes = readRegular(join(directory, file))
       if (bytes.length !== 1024) continue
