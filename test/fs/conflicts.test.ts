@@ -56,7 +56,10 @@ const names = (session: Session, path = ''): string[] => [...session.list(path).
 /** What the drive shows is what the oracle reads, and nothing is a conflict any more. */
 function settled(t: Test, vault: TestVault, expected: Record<string, string>): void {
   t.same(vault.judgeConflicts(), [], 'no conflict copy is left')
-  const seen = [...vault.judge()].map(([path, node]) => [path, node.problem ?? `${node.content}`])
+  const seen = [...vault.judge()].map(([path, node]) => [
+    path,
+    node.problem ?? node.content.toString(),
+  ])
   t.same(Object.fromEntries(seen), expected, 'by the oracle')
   const session = vault.open()
   for (const [path, text] of Object.entries(expected)) {
@@ -105,6 +108,7 @@ t.test('a name that is not there costs a listing only where it looks like a copy
     },
   })
   const session = vault.open({ backing })
+  t.ok(session.exists('/report.pdf'))
   listings = 0
   t.notOk(session.exists('/nothing.pdf'))
   t.notOk(session.exists('/nothing (1).pdf'))
@@ -136,7 +140,7 @@ t.test('shown names stay as they are when another copy comes', async (t) => {
   rmSync(put(blob, 'B (2)~'))
   t.notOk(session.exists('/report (conflict, 2).pdf'))
   t.same(names(session), [first, 'report (conflict, 3).pdf', 'report.pdf'])
-  t.throws(() => session.create(`/${first}`).close(), { code: 'EEXIST' })
+  t.throws(() => session.create(`/${first}`), { code: 'EEXIST' })
   session.close()
   const again = vault.open()
   const [one = '', two = ''] = names(again)
