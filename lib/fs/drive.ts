@@ -12,8 +12,9 @@ import { VaultFolder } from '../store/vault-folder.js'
 import { AccessTimes } from './access-times.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
-import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
+import { ChunkPool, RUN_RECORDS, type Context, type Log, type LogEvent } from './context.js'
 import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
+import { LateMeta } from './directory.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
 import {
@@ -28,9 +29,11 @@ import {
   type Statfs,
 } from './filesystem.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
+import type { LateDirectory } from './late-directories.js'
 import { link } from './link.js'
 import { openJournal } from './open-journal.js'
 import { list, type Listed } from './listing.js'
+import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { openBody } from './open-body.js'
 import { OpenFiles, opensToWrite } from './open-files.js'
@@ -78,6 +81,8 @@ export interface DriveCounters {
   openFiles: number
   foreignFiles: number
   damaged: { path: string; code: string }[]
+  /** directories whose meta files have not all arrived */
+  late: LateDirectory[]
   /** what the user should know of how an earlier drive ended */
   recovered: string[]
   /** null where changes by others are not watched for */
@@ -111,7 +116,7 @@ export class Drive implements Filesystem {
     const readOnly = options.readOnly || !backing.writable
     const layout = new Layout(body.chunkLog2)
     let opening = true
-    const ctx: Context = {
+    const world = {
       engine,
       vaultId,
       body,
@@ -123,12 +128,16 @@ export class Drive implements Filesystem {
       clock,
       deviceId: options.deviceId,
       readOnly,
-      log: (event) => {
+      log: (event: LogEvent) => {
         if (opening && event.level === 'warn' && this.#recovered.length < DAMAGED_MAX)
           this.#recovered.push(event.message)
         options.log(event)
       },
+    }
+    const ctx: Context = {
+      ...world,
       journal: null,
+      memory: new Memory(world, options.journalFolder ?? null),
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),
@@ -143,6 +152,7 @@ export class Drive implements Filesystem {
     } catch (error) {
       this.#watch?.close()
       this.#tree.close()
+      ctx.memory.close()
       ctx.keyring.wipe()
       throw error
     }
@@ -155,11 +165,13 @@ export class Drive implements Filesystem {
     let foreignFiles = 0
     for (const inode of this.#tree.inodes()) foreignFiles += inode.directory?.foreign ?? 0
     const damaged = [...this.#damaged].map(([path, code]) => ({ path, code }))
+    const { list: late } = this.#tree.late
     const watch = this.#watch?.report() ?? null
     return {
       openFiles: this.#files.count,
       foreignFiles,
       damaged,
+      late,
       recovered: this.#recovered,
       watch,
     }
@@ -506,7 +518,12 @@ export class Drive implements Filesystem {
 
   tend(): number {
     this.#watch?.take()
-    return this.#files.tend((error, inode) => this.#report(error, inode))
+    const { late, ctx } = this.#tree
+    return Math.min(
+      this.#files.tend((error, inode) => this.#report(error, inode)),
+      late.tend(),
+      ctx.memory.tend(),
+    )
   }
 
   sync(): void {
@@ -516,6 +533,7 @@ export class Drive implements Filesystem {
       folder.assertPresent()
       ctx.backing.syncFileSystem(folder.rootFd)
       ctx.journal?.synced()
+      ctx.memory.store()
     }
     if (first !== null) throw first as Error
   }
@@ -525,6 +543,7 @@ export class Drive implements Filesystem {
     this.#files.close()
     this.#directories.clear()
     this.#tree.ctx.journal?.close()
+    this.#tree.ctx.memory.close()
     this.#tree.ctx.keyring.wipe()
     this.#watch?.close()
     this.#tree.close()
@@ -544,6 +563,8 @@ export class Drive implements Filesystem {
 
   /** Logs what a user must hear of: damage, tampering, a vault that is gone. Returns the error. */
   #report(error: unknown, inode: Inode): unknown {
+    // told when it began
+    if (error instanceof LateMeta) return error
     if (error instanceof CofferError && (error.code === 'EIO' || !error.code.startsWith('E'))) {
       const path = plainPath(inode)
       const { code, message } = error

@@ -15,7 +15,9 @@ import type { VaultFolder } from '../store/vault-folder.js'
 import { KIND_OF } from './attributes.js'
 import { directoryDescriptors, type Context } from './context.js'
 import { MOMENT_MS } from './filesystem.js'
-import { loadDirectory, rootDirectory, type Directory, type DirectoryId } from './directory.js'
+import { rootDirectory, type Directory, type DirectoryId } from './directory.js'
+import { LateDirectories } from './late-directories.js'
+import { loadDirectory } from './load-directory.js'
 import { backingName, newInode, ROOT_NODEID, type Inode, type Name } from './inode.js'
 import { SealedObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
@@ -30,6 +32,7 @@ export const isDirectory = (inode: Inode): boolean => inode.extension === '.cfd'
 export class Tree {
   readonly ctx: Context
   readonly folder: VaultFolder
+  readonly late = new LateDirectories(this)
   readonly root: Inode
   readonly #byNodeid = new Map<number, Inode>()
   readonly #byIno = new Map<number, Inode>()
@@ -116,10 +119,16 @@ export class Tree {
     const loadedAt = ctx.clock()
     ctx.backing.statDirectory(dirfd, this.#scratch)
     const { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = this.#scratch
-    const directory =
-      inode === this.root
-        ? rootDirectory(ctx, dirfd)
-        : loadDirectory(ctx, dirfd, inode.dirId, inode.name)
+    let directory: Directory
+    try {
+      directory =
+        inode === this.root
+          ? rootDirectory(ctx, dirfd)
+          : loadDirectory(ctx, dirfd, inode.dirId, inode.name)
+    } catch (error) {
+      this.late.failed(inode, error)
+      throw error
+    }
     directory.loaded = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
     directory.loadedAt = loadedAt
     // a large one is not read again at every turn while files are made in it
@@ -129,6 +138,7 @@ export class Tree {
       directory.pending = before.pending
       directory.foreign = before.foreign
     }
+    this.late.loaded(inode, directory)
     return directory
   }
 
@@ -383,6 +393,7 @@ export class Tree {
     this.#leaveParent(inode)
     inode.pending = false
     inode.directory = null
+    this.late.forget(inode)
     this.#descriptors.delete(inode)
     if (left > 0) {
       const next = inode.others.pop()
@@ -406,6 +417,7 @@ export class Tree {
     if (inode.lookups > 0 || inode.opens > 0 || inode.pending || inode === this.root) return
     if (inode.children > 0) return
     this.#byNodeid.delete(inode.nodeid)
+    this.late.forget(inode)
     if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
     this.#descriptors.delete(inode)
     if (inode.watch >= 0) this.unwatch(inode)

@@ -8,9 +8,9 @@ import { parseBackingName, type ObjectExtension } from '../format/name.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
 import type { Directory, DirectoryId } from './directory.js'
+import { decodeEntry } from './entry-names.js'
 import { MOMENT_MS } from './filesystem.js'
 import type { Inode } from './inode.js'
-import { decode } from './listing.js'
 import { isDirectory, type Tree } from './tree.js'
 
 /** What an adapter is to forget. Nodeids as it knows them. */
@@ -128,7 +128,7 @@ export class Watch {
     const there = tree.ctx.backing.stat(dirfd, base + extension, stat)
     if (known === undefined) {
       if (!there) return
-      const name = decode(tree, directory, dirfd, base, extension)?.name
+      const name = decodeEntry(tree.ctx, directory.ids, dirfd, base, extension)?.name
       if (name !== undefined) this.#entry(parent, name)
     } else if (!there || stat.ino !== known.ino) {
       this.#entry(parent, nameAt(tree, known, parent, base))

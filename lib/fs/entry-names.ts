@@ -1,0 +1,75 @@
+// Backing names decoded under an id of their directory. FORMAT.md §7.
+
+import { Buffer } from 'node:buffer'
+import { HEADER_SIZE } from '../format/constants.js'
+import { decodeName, encodeName, longBase, type ObjectExtension } from '../format/name.js'
+import { KIND_OF } from './attributes.js'
+import type { Context } from './context.js'
+import type { DirectoryId } from './directory.js'
+import { SealedObject } from './sealed-object.js'
+
+const SIDECAR_MAX = 272
+
+/** The plain name, and which of the ids gives it; null where none does. Reads the sidecar of a long one. */
+export function decodeEntry(
+  ctx: Context,
+  ids: readonly DirectoryId[],
+  dirfd: number,
+  base: string,
+  extension: ObjectExtension,
+): { name: string; rank: number } | null {
+  const sidecar = base.startsWith('l') ? readSidecar(ctx, dirfd, base) : null
+  for (const [rank, id] of ids.entries()) {
+    const name =
+      base.startsWith('l') && sidecar === null
+        ? nameFromSeal(ctx, dirfd, id, base, extension)
+        : decodeName(ctx.engine, id.generation.name, id.dirId, base, sidecar)
+    if (name !== null) return { name, rank }
+  }
+  return null
+}
+
+/** The content of a sidecar, null where it is missing or not what the base hashes. */
+function readSidecar({ engine, backing }: Context, dirfd: number, base: string): Uint8Array | null {
+  try {
+    const fd = backing.openRead(dirfd, `${base}.cfn`)
+    try {
+      const bytes = new Uint8Array(SIDECAR_MAX + 1)
+      const size = backing.read(fd, bytes, 0, bytes.length, 0)
+      const ct = bytes.subarray(0, size)
+      return size <= SIDECAR_MAX && longBase(engine, ct) === base ? ct : null
+    } finally {
+      backing.close(fd)
+    }
+  } catch {
+    return null
+  }
+}
+
+/** A long name whose sidecar is missing: the name in the seal, if it is the one that the base hashes. */
+function nameFromSeal(
+  ctx: Context,
+  dirfd: number,
+  id: DirectoryId,
+  base: string,
+  extension: ObjectExtension,
+): string | null {
+  if (extension === '.cfd') return null
+  try {
+    const fd = ctx.backing.openRead(dirfd, base + extension)
+    try {
+      const header = new Uint8Array(HEADER_SIZE)
+      if (ctx.backing.read(fd, header, 0, HEADER_SIZE, 0) < HEADER_SIZE) return null
+      const object = SealedObject.parse(ctx, header, KIND_OF[extension])
+      object.wipe()
+      if (object.seal === null || Buffer.compare(object.seal.parentDirId, id.dirId) !== 0)
+        return null
+      const { name } = object.seal
+      return encodeName(ctx.engine, id.generation.name, id.dirId, name).base === base ? name : null
+    } finally {
+      ctx.backing.close(fd)
+    }
+  } catch {
+    return null
+  }
+}

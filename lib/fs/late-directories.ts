@@ -1,0 +1,154 @@
+// Directories whose metas have not all arrived: served from this machine's memory, or waiting. They
+// are looked at again until the metas are there, and one that has been still for long gets its meta
+// back, if something lies in it. FORMAT.md §7.
+
+import { CofferError } from '../errors.js'
+import { emptyStat } from '../store/backing.js'
+import { LateMeta, sealMetas, type Directory } from './directory.js'
+import { holdsVerified } from './holds-verified.js'
+import { blobPath, plainPath, type Inode } from './inode.js'
+import { loadDirectory } from './load-directory.js'
+import type { Tree } from './tree.js'
+
+const LOOK_EVERY_MS = 1000
+const TEND_EVERY_MS = 30_000
+/** By then a sync client has delivered, or deleted, what belongs together. */
+export const STILL_MS = 10 * 60_000
+const stat = emptyStat()
+
+type State = 'remembered' | 'waiting'
+
+interface Late {
+  state: State
+  lookedAt: number
+  /** of the backing directory, at the last look */
+  ctimeSec: number
+  ctimeNsec: number
+}
+
+/** A directory by its plain path. `state` 'waiting': it cannot be read. */
+export interface LateDirectory {
+  path: string
+  state: State
+}
+
+export class LateDirectories {
+  readonly #tree: Tree
+  readonly #late = new Map<Inode, Late>()
+  #tendedAt = 0
+
+  constructor(tree: Tree) {
+    this.#tree = tree
+  }
+
+  /** What `inode` is known to be, or is by another look at it. Throws DIRECTORY_META. */
+  look(inode: Inode): Directory {
+    const known = inode.directory
+    if (known !== null && !this.#isDue(inode)) return known
+    const { ctx } = this.#tree
+    let loaded: Directory
+    try {
+      loaded = loadDirectory(ctx, this.#tree.descriptor(inode), inode.dirId, inode.name)
+    } catch (error) {
+      if (error instanceof LateMeta) this.#note(inode, 'waiting')
+      else this.#late.delete(inode)
+      // new files that wait for their name hold on to what it was
+      if (known !== null && known.pending.size > 0) return known
+      inode.directory = null
+      throw error
+    }
+    if (known === null) inode.directory = loaded
+    else known.renew(loaded)
+    const directory = (inode.directory ??= loaded)
+    if (directory.isKept) this.#note(inode, 'remembered')
+    else this.#arrived(inode)
+    if (directory.isKept) this.#restore(inode, directory)
+    return directory
+  }
+
+  #isDue(inode: Inode): boolean {
+    const late = this.#late.get(inode)
+    const now = this.#tree.ctx.clock()
+    if (late === undefined || now - late.lookedAt >= LOOK_EVERY_MS || now < late.lookedAt)
+      return true
+    this.#tree.ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
+    return stat.ctimeSec !== late.ctimeSec || stat.ctimeNsec !== late.ctimeNsec
+  }
+
+  #note(inode: Inode, state: State): void {
+    const { ctx } = this.#tree
+    ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
+    const before = this.#late.get(inode)
+    const { ctimeSec, ctimeNsec } = stat
+    this.#late.set(inode, { state, lookedAt: ctx.clock(), ctimeSec, ctimeNsec })
+    if (before?.state === state) return
+    const message =
+      state === 'waiting'
+        ? 'a directory waits for its meta file, which has not arrived yet'
+        : "a directory is read from this machine's memory; its meta file is missing or has not arrived yet"
+    const where = { blob: blobPath(inode), path: plainPath(inode) }
+    ctx.log({ level: 'warn', event: `meta-${state}`, message, ...where })
+  }
+
+  #arrived(inode: Inode): void {
+    if (!this.#late.delete(inode)) return
+    const message = 'the meta file of a directory is there again'
+    const where = { blob: blobPath(inode), path: plainPath(inode) }
+    this.#tree.ctx.log({ level: 'info', event: 'meta-arrived', message, ...where })
+  }
+
+  /** Writes back what is only remembered, sealed anew: whoever removed it shall see that it is wanted. */
+  #restore(inode: Inode, directory: Directory): void {
+    const { ctx } = this.#tree
+    if (ctx.readOnly || !this.#isStill(inode)) return
+    const fd = this.#tree.descriptor(inode)
+    const place = { parentDirId: inode.dirId, name: inode.name }
+    try {
+      for (const meta of directory.metas) {
+        if (meta.kept === null || !holdsVerified(ctx, fd, meta)) continue
+        sealMetas(ctx, fd, [meta], { place, mode: meta.seal.mode, leaving: null }, 0, true)
+        const message = 'a directory that had lost its meta file has got it back'
+        const where = { blob: blobPath(inode), path: plainPath(inode) }
+        ctx.log({ level: 'warn', event: 'meta-restored', message, ...where })
+      }
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      const { code, message } = error
+      ctx.log({ level: 'warn', event: 'meta-restored', code, message, blob: blobPath(inode) })
+    }
+    if (!directory.isKept) this.#late.delete(inode)
+  }
+
+  /** Neither of the clocks may be trusted to be the right one: what lies ahead is not still. */
+  #isStill(inode: Inode): boolean {
+    const { ctx } = this.#tree
+    ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
+    return ctx.clock() - stat.ctimeSec * 1000 >= STILL_MS
+  }
+
+  /** Looks at all that are late; milliseconds until the next time. */
+  tend(): number {
+    if (this.#late.size === 0) return Infinity
+    const now = this.#tree.ctx.clock()
+    const wait = this.#tendedAt + TEND_EVERY_MS - now
+    if (wait > 0 && wait <= TEND_EVERY_MS) return wait
+    this.#tendedAt = now
+    for (const inode of [...this.#late.keys()]) {
+      try {
+        if (inode.parent !== null) this.#tree.directory(inode)
+      } catch (error) {
+        // whoever asks for it is told
+        if (!(error instanceof CofferError)) throw error
+      }
+    }
+    return this.#late.size === 0 ? Infinity : TEND_EVERY_MS
+  }
+
+  forget(inode: Inode): void {
+    this.#late.delete(inode)
+  }
+
+  get list(): LateDirectory[] {
+    return [...this.#late].map(([inode, { state }]) => ({ path: plainPath(inode), state }))
+  }
+}
