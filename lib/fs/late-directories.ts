@@ -5,6 +5,7 @@
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { LateMeta, sealMetas, type Directory } from './directory.js'
+import { forgetElsewhere } from './find-directory.js'
 import { holdsVerified } from './holds-verified.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
 import { loadDirectory } from './load-directory.js'
@@ -57,12 +58,14 @@ export class LateDirectories {
       inode.directory = null
       throw error
     }
+    const directory = known ?? loaded
     if (known === null) inode.directory = loaded
     else known.renew(loaded)
-    const directory = (inode.directory ??= loaded)
-    if (directory.isKept) this.#note(inode, 'remembered')
-    else this.#arrived(inode)
-    if (directory.isKept) this.#restore(inode, directory)
+    if (directory.isKept) {
+      this.#note(inode, 'remembered')
+      this.#restore(inode, directory)
+    } else this.#arrived(inode)
+    forgetElsewhere(this.#tree, inode, directory)
     return directory
   }
 
