@@ -13,6 +13,8 @@ import type { Tree } from './tree.js'
 
 const LOOK_EVERY_MS = 1000
 const TEND_EVERY_MS = 30_000
+/** What is late beyond that number is served as well, but not told of, and not tended. */
+const LATE_MAX = 1000
 /** By then a sync client has delivered, or deleted, what belongs together. */
 export const STILL_MS = 10 * 60_000
 const stat = emptyStat()
@@ -82,6 +84,7 @@ export class LateDirectories {
     const { ctx } = this.#tree
     ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
     const before = this.#late.get(inode)
+    if (before === undefined && this.#late.size >= LATE_MAX) return
     const { ctimeSec, ctimeNsec } = stat
     this.#late.set(inode, { state, lookedAt: ctx.clock(), ctimeSec, ctimeNsec })
     if (before?.state === state) return
@@ -138,13 +141,21 @@ export class LateDirectories {
     this.#tendedAt = now
     for (const inode of [...this.#late.keys()]) {
       try {
-        if (inode.parent !== null) this.#tree.directory(inode)
+        if (this.#tree.stat(inode, stat)) this.#tree.directory(inode)
+        else this.#late.delete(inode)
       } catch (error) {
         // whoever asks for it is told
         if (!(error instanceof CofferError)) throw error
       }
+      // the kernel may have forgotten it
+      this.#tree.closed(inode)
     }
     return this.#late.size === 0 ? Infinity : TEND_EVERY_MS
+  }
+
+  /** It is not forgotten before. */
+  has(inode: Inode): boolean {
+    return this.#late.has(inode)
   }
 
   forget(inode: Inode): void {

@@ -32,7 +32,7 @@ const QUEUE_MAX = 16 * 1024
 /** Objects, and sizes, that are remembered at most; the oldest are forgotten first. */
 const OBJECTS_MAX = 256 * 1024
 const SIZES_MAX = 128 * 1024
-const SIZES_QUEUED = 4096
+const SIZES_QUEUED = 512
 
 /** A meta that was used, at the place that its seal names. */
 export interface Kept {
@@ -75,6 +75,8 @@ export class Memory {
   readonly #places = new Map<Id, Kept[]>()
   readonly #sizes = new Map<Id, number>()
   #queue: Queued[] = []
+  /** asked for several times in a row */
+  #lastPlace: { dirId: Uint8Array; name: string; place: Id } | null = null
   readonly #newSizes = new Map<string, number>()
 
   /** `folder` null: nothing is remembered. */
@@ -244,7 +246,11 @@ export class Memory {
 
   /** Of a name in a directory. */
   place(dirId: Uint8Array, name: string): Id {
-    return idOf(this.#ctx.engine.sha256(Buffer.concat([dirId, Buffer.from(name)])))
+    const last = this.#lastPlace
+    if (last?.name === name && Buffer.compare(last.dirId, dirId) === 0) return last.place
+    const place = idOf(this.#ctx.engine.sha256(Buffer.concat([dirId, Buffer.from(name)])))
+    this.#lastPlace = { dirId: dirId.slice(), name, place }
+    return place
   }
 
   /** Plaintext bytes that the file had when this machine saw it last, or null. */

@@ -415,7 +415,7 @@ export class Tree {
   /** Forgets an inode that neither the kernel nor a handle knows. */
   #drop(inode: Inode): void {
     if (inode.lookups > 0 || inode.opens > 0 || inode.pending || inode === this.root) return
-    if (inode.children > 0) return
+    if (inode.children > 0 || this.late.has(inode)) return
     this.#byNodeid.delete(inode.nodeid)
     this.late.forget(inode)
     if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)

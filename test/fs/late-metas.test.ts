@@ -101,7 +101,9 @@ t.test(
     t.equal(session.read('/d/f').toString(), 'one')
     t.same([...session.list('/d').keys()].sort(), ['f', 'sub'])
     session.write('/d/new', 'three')
-    session.write('/d/f', 'one and more')
+    const file = session.open('/d/f')
+    file.write(3, Buffer.from(' and more'))
+    file.close()
     t.same(events(session), ['meta-remembered'])
     t.match(session.log, [{ level: 'warn', path: '/d' }])
     t.same(session.drive.counters.late, [{ path: '/d', state: 'remembered' }])
@@ -224,7 +226,6 @@ t.test('nothing is written back for what nobody needs', async (t) => {
   const folder = vault.blob('/d')
   const blobs = readdirSync(folder).filter((name) => name.endsWith('.cff'))
   rmSync(vault.meta('/d'))
-  rmSync(vault.blob('/d/sub/g'), { force: true })
   const sub = readdirSync(folder).find((name) => name.endsWith('.cfd'))!
   for (const name of readdirSync(join(folder, sub))) rmSync(join(folder, sub, name))
   for (const name of blobs) writeFileSync(join(folder, name), Buffer.alloc(2000, 1))
@@ -430,7 +431,8 @@ t.test('one directory made on two machines', async (t) => {
   const { vault, metas } = madeTwice(t)
   for (const device of [1, 2, 3]) {
     const session = vault.on(device)
-    t.same([...session.list('/d').keys()].sort(), ['both', 'of 1', 'of 2'])
+    const shown = [...session.list('/d').keys()].filter((name) => !name.startsWith('new'))
+    t.same(shown.sort(), ['both', 'of 1', 'of 2'])
     t.equal(session.read('/d/of 1').toString(), '1')
     t.equal(session.read('/d/of 2').toString(), '2')
     t.equal(session.read('/d/both').toString(), '2', 'that of the directory that was made last')
