@@ -8,10 +8,8 @@ import { LateMeta, sealMetas, type Directory } from './directory.js'
 import { forgetElsewhere } from './find-directory.js'
 import { holdsVerified } from './holds-verified.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
-import { loadDirectory } from './load-directory.js'
 import type { Tree } from './tree.js'
 
-const LOOK_EVERY_MS = 1000
 const TEND_EVERY_MS = 30_000
 /** What is late beyond that number is served as well, but not told of, and not tended. */
 const LATE_MAX = 1000
@@ -21,14 +19,6 @@ const stat = emptyStat()
 
 type State = 'remembered' | 'waiting'
 
-interface Late {
-  state: State
-  lookedAt: number
-  /** of the backing directory, at the last look */
-  ctimeSec: number
-  ctimeNsec: number
-}
-
 /** A directory by its plain path. `state` 'waiting': it cannot be read. */
 export interface LateDirectory {
   path: string
@@ -37,63 +27,38 @@ export interface LateDirectory {
 
 export class LateDirectories {
   readonly #tree: Tree
-  readonly #late = new Map<Inode, Late>()
+  readonly #late = new Map<Inode, State>()
   #tendedAt = 0
 
   constructor(tree: Tree) {
     this.#tree = tree
   }
 
-  /** What `inode` is known to be, or is by another look at it. Throws DIRECTORY_META. */
-  look(inode: Inode): Directory {
-    const known = inode.directory
-    if (known !== null && !this.#isDue(inode)) return known
-    const { ctx } = this.#tree
-    let loaded: Directory
-    try {
-      loaded = loadDirectory(ctx, this.#tree.descriptor(inode), inode.dirId, inode.name)
-    } catch (error) {
-      if (error instanceof LateMeta) this.#note(inode, 'waiting')
-      else this.#late.delete(inode)
-      // new files that wait for their name hold on to what it was
-      if (known !== null && known.pending.size > 0) return known
-      inode.directory = null
-      throw error
-    }
-    const directory = known ?? loaded
-    if (known === null) inode.directory = loaded
-    else known.renew(loaded)
+  /** The directory has been read. */
+  loaded(inode: Inode, directory: Directory): void {
     if (directory.isKept) {
       this.#note(inode, 'remembered')
       this.#restore(inode, directory)
     } else this.#arrived(inode)
     forgetElsewhere(this.#tree, inode, directory)
-    return directory
   }
 
-  #isDue(inode: Inode): boolean {
-    const late = this.#late.get(inode)
-    const now = this.#tree.ctx.clock()
-    if (late === undefined || now - late.lookedAt >= LOOK_EVERY_MS || now < late.lookedAt)
-      return true
-    this.#tree.ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
-    return stat.ctimeSec !== late.ctimeSec || stat.ctimeNsec !== late.ctimeNsec
+  /** It could not be. */
+  failed(inode: Inode, error: unknown): void {
+    if (error instanceof LateMeta) this.#note(inode, 'waiting')
+    else this.#late.delete(inode)
   }
 
   #note(inode: Inode, state: State): void {
-    const { ctx } = this.#tree
-    ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
     const before = this.#late.get(inode)
-    if (before === undefined && this.#late.size >= LATE_MAX) return
-    const { ctimeSec, ctimeNsec } = stat
-    this.#late.set(inode, { state, lookedAt: ctx.clock(), ctimeSec, ctimeNsec })
-    if (before?.state === state) return
+    if (before === state || (before === undefined && this.#late.size >= LATE_MAX)) return
+    this.#late.set(inode, state)
     const message =
       state === 'waiting'
         ? 'a directory waits for its meta file, which has not arrived yet'
         : "a directory is read from this machine's memory; its meta file is missing or has not arrived yet"
     const where = { blob: blobPath(inode), path: plainPath(inode) }
-    ctx.log({ level: 'warn', event: `meta-${state}`, message, ...where })
+    this.#tree.ctx.log({ level: 'warn', event: `meta-${state}`, message, ...where })
   }
 
   #arrived(inode: Inode): void {
@@ -106,7 +71,7 @@ export class LateDirectories {
   /** Writes back what is only remembered, sealed anew: whoever removed it shall see that it is wanted. */
   #restore(inode: Inode, directory: Directory): void {
     const { ctx } = this.#tree
-    if (ctx.readOnly || !this.#isStill(inode)) return
+    if (!directory.isKept || ctx.readOnly || !this.#isStill(inode)) return
     const fd = this.#tree.descriptor(inode)
     const place = { parentDirId: inode.dirId, name: inode.name }
     try {
@@ -141,7 +106,7 @@ export class LateDirectories {
     this.#tendedAt = now
     for (const inode of [...this.#late.keys()]) {
       try {
-        if (this.#tree.stat(inode, stat)) this.#tree.directory(inode)
+        if (this.#tree.stat(inode, stat)) this.#restore(inode, this.#tree.directory(inode))
         else this.#late.delete(inode)
       } catch (error) {
         // whoever asks for it is told
@@ -163,6 +128,6 @@ export class LateDirectories {
   }
 
   get list(): LateDirectory[] {
-    return [...this.#late].map(([inode, { state }]) => ({ path: plainPath(inode), state }))
+    return [...this.#late].map(([inode, state]) => ({ path: plainPath(inode), state }))
   }
 }
