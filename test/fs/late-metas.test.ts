@@ -141,10 +141,30 @@ t.test('without a memory it waits, and comes back by itself', async (t) => {
   const path = vault.meta('/d')
   const bytes = readFileSync(path)
   for (const [what, spoil] of [
-    ['missing', () => rmSync(path)],
-    ['empty', () => truncateSync(path, 0)],
-    ['half', () => truncateSync(path, 512)],
-    ['zeros', () => writeFileSync(path, Buffer.alloc(1024))],
+    [
+      'missing',
+      () => {
+        rmSync(path)
+      },
+    ],
+    [
+      'empty',
+      () => {
+        truncateSync(path, 0)
+      },
+    ],
+    [
+      'half',
+      () => {
+        truncateSync(path, 512)
+      },
+    ],
+    [
+      'zeros',
+      () => {
+        writeFileSync(path, Buffer.alloc(1024))
+      },
+    ],
   ] as const) {
     spoil()
     const session = vault.open()
@@ -158,11 +178,15 @@ t.test('without a memory it waits, and comes back by itself', async (t) => {
       EIO,
     )
     t.equal(
-      errno(() => session.write('/d/z', 'z')),
+      errno(() => {
+        session.write('/d/z', 'z')
+      }),
       EIO,
     )
     t.equal(
-      errno(() => session.rename('/d', '/e')),
+      errno(() => {
+        session.rename('/d', '/e')
+      }),
       EIO,
     )
     t.same(events(session), ['meta-waiting'], 'told once')
@@ -275,7 +299,8 @@ t.test('an old meta that is put back after a rename does not count', async (t) =
   }
   putBack()
   t.equal(vault.open().read('/d/f').toString(), 'one', 'it is good where nobody knows')
-  for (const _ of [1, 2]) {
+  for (const round of ['first', 'after a mount']) {
+    t.comment(round)
     t.equal(
       errno(() => session.list('/d')),
       EIO,
@@ -332,7 +357,8 @@ t.test('a removed directory does not come back, unless somebody seals it anew', 
   session.unlink('/d/sub/g')
   session.rmdir('/d/sub')
   cpSync(aside, folder, { recursive: true })
-  for (const _ of [1, 2]) {
+  for (const round of ['first', 'after a mount']) {
+    t.comment(round)
     t.equal(
       errno(() => session.list('/d/sub')),
       EIO,
@@ -529,4 +555,89 @@ t.test('renamed on both: each machine reads both, and goes on renaming', async (
   both('after more renames', ['/k', '/m'])
   sessions = [vault.again(1), vault.again(2)]
   both('and a mount', ['/m', '/k'])
+})
+
+function renamedAndEdited(t: Test, by: 1 | 2): void {
+  const vault = withDirectory(t)
+  const long = 'ü'.repeat(100)
+  let one = vault.on(1)
+  one.write(`/d/${long}`, 'long')
+  one.write('/d/to go', 'x')
+  one.close()
+  let two = vault.on(2)
+  for (const path of ['/d', '/d/sub']) two.list(path)
+  two.close()
+  const folder = vault.blob('/d')
+  const aside = join(vault.state, 'aside')
+  cpSync(folder, aside, { recursive: true })
+  one = vault.on(1)
+  one.rename('/d', '/e')
+  one.unlink('/e/to go')
+  one.unlink(`/e/${long}`)
+  one.close()
+  // meanwhile, on the other
+  const hidden = vault.blob('/e')
+  renameSync(hidden, `${aside}-renamed`)
+  cpSync(aside, folder, { recursive: true })
+  two = vault.on(2)
+  const file = two.open('/d/f')
+  file.write(0, Buffer.from('edited'))
+  file.close()
+  two.write('/d/sub/new', 'below')
+  two.mkdir('/d/made')
+  two.write('/d/made/in it', 'made')
+  two.close()
+  // the client removes what the other has renamed, and keeps what was changed or made
+  for (const name of ['to go', 'sub/g']) rmSync(vault.blob(`/d/${name}`))
+  for (const path of ['/d/sub', '/d']) rmSync(vault.meta(path))
+  renameSync(`${aside}-renamed`, hidden)
+  one = vault.on(1)
+  two = vault.on(2)
+  for (const session of [one, two]) {
+    t.same([...session.list('/e').keys()].sort(), ['f', 'sub'])
+  }
+  t.equal(
+    errno(() => one.list('/d')),
+    EIO,
+    'to whoever renamed it, it is not what it was',
+  )
+  t.equal(two.read('/d/f').toString(), 'edited', 'whoever edited in it goes on')
+  one.drive.tend()
+  two.drive.tend()
+  t.ok(existsSync(folder))
+  vault.skew += TEN_MINUTES + 1000
+  const [at, late] = by === 1 ? [one, 'meta-waiting'] : [two, 'meta-remembered']
+  at.drive.tend()
+  t.notOk(existsSync(folder), 'nothing is left of the old one')
+  t.match(at.log, [{ event: late }, { event: 'brought-home' }])
+  t.same(at.drive.counters.late, [])
+  for (const session of [one, two, vault.open()]) {
+    t.notOk(session.exists('/d'))
+    t.same([...session.list('/e').keys()].filter((name) => !name.includes('conflict')).sort(), [
+      'f',
+      'made',
+      'sub',
+      long,
+    ])
+    t.equal(session.read('/e/f').toString(), 'one', 'the version that was there')
+    t.equal(session.read('/e/sub/new').toString(), 'below')
+    t.equal(session.read('/e/sub/g').toString(), 'two')
+    t.equal(session.read('/e/made/in it').toString(), 'made')
+    t.equal(session.read(`/e/${long}`).toString(), 'long')
+  }
+  const [copy, ...others] = readdirSync(vault.blob('/e')).filter((name) =>
+    name.includes(' (conflict '),
+  )
+  t.same(others, [])
+  rmSync(vault.blob('/e/f'))
+  renameSync(join(vault.blob('/e'), copy!), join(vault.blob('/e'), copy!.replace(/ \(.*\)/, '')))
+  t.equal(vault.open().read('/e/f').toString(), 'edited', 'and the other, beside it')
+}
+
+t.test('renamed on one machine, edited on the other: the edit goes where it is', async (t) => {
+  renamedAndEdited(t, 1)
+})
+
+t.test('by the machine that has edited it, too', async (t) => {
+  renamedAndEdited(t, 2)
 })

@@ -64,7 +64,9 @@ class Machine extends TestVault {
         backing: openBacking(),
         nonces: new Nonces(random, clock),
         clock,
-        log: ({ message }) => t.comment(message),
+        log: ({ message }) => {
+          t.comment(message)
+        },
         readOnly,
       },
       this.journalFolder,
@@ -77,7 +79,6 @@ class Machine extends TestVault {
 
   /** A directory without its meta, as the next drive shows it. */
   remembers(path: string): boolean {
-    const folder = this.blob(path)
     const session = this.mount()
     try {
       session.list(path)
@@ -86,7 +87,6 @@ class Machine extends TestVault {
       return false
     } finally {
       session.close()
-      if (!existsSync(folder)) throw new Error('it is gone')
     }
   }
 }
@@ -150,10 +150,19 @@ t.test('a torn end, a file of something else, and none at all', async (t) => {
   t.ok(machine.remembers('/three'), 'it goes on behind what was whole')
   t.ok(machine.remembers('/one'))
   for (const spoil of [
-    () => writeFileSync(machine.file, Buffer.alloc(5000, 3)),
-    () => writeFileSync(machine.file, ''),
-    () => rmSync(machine.file),
-    () => (rmSync(machine.file, { force: true }), mkdirSync(machine.file)),
+    () => {
+      writeFileSync(machine.file, Buffer.alloc(5000, 3))
+    },
+    () => {
+      writeFileSync(machine.file, '')
+    },
+    () => {
+      rmSync(machine.file)
+    },
+    () => {
+      rmSync(machine.file, { force: true })
+      mkdirSync(machine.file)
+    },
   ]) {
     spoil()
     t.notOk(machine.remembers('/one'))
