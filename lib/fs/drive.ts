@@ -54,7 +54,7 @@ export interface DriveOptions {
   /** 16 bytes */
   deviceId: Uint8Array
   readOnly: boolean
-  /** private folder of this machine for the journal; needed wherever something is written */
+  /** private folder of this machine for journal and memory; needed wherever something is written */
   journalFolder?: string
   /** in place of the system's own calls */
   backing?: Backing

@@ -72,6 +72,8 @@ export class Memory {
   /** undefined: not looked for yet */
   #log: MemoryLog | null | undefined
   readonly #objects = new Map<Id, Known>()
+  /** how many there are in `#objects` */
+  readonly #count = { metas: 0, seen: 0 }
   readonly #places = new Map<Id, Kept[]>()
   readonly #sizes = new Map<Id, number>()
   #queue: Queued[] = []
@@ -128,19 +130,23 @@ export class Memory {
     if (oldest === undefined) return
     for (const { objectId, place } of oldest[1].kept.slice()) this.#leave(objectId, place)
     this.#objects.delete(oldest[0])
+    this.#count.seen -= oldest[1].seen.length
   }
 
   #saw(objectId: Id, writer: Id, sealSeq: number): void {
     const { seen } = this.#known(objectId)
     const of = seen.find((one) => one.writer === writer)
-    if (of === undefined) seen.push({ writer, sealSeq })
-    else of.sealSeq = Math.max(of.sealSeq, sealSeq)
+    if (of === undefined) {
+      seen.push({ writer, sealSeq })
+      this.#count.seen++
+    } else of.sealSeq = Math.max(of.sealSeq, sealSeq)
   }
 
   #keep(kept: Kept): void {
     this.#leave(kept.objectId, kept.place)
     this.#saw(kept.objectId, kept.writer, kept.sealSeq)
     this.#known(kept.objectId).kept.push(kept)
+    this.#count.metas++
     const there = this.#places.get(kept.place)
     if (there === undefined) this.#places.set(kept.place, [kept])
     else there.push(kept)
@@ -151,6 +157,7 @@ export class Memory {
     const kept = this.#find(objectId, place)
     if (kept === null) return null
     kept.left = true
+    this.#count.metas--
     const known = this.#known(objectId)
     known.kept = known.kept.filter((one) => one !== kept)
     const others = (this.#places.get(place) ?? []).filter((one) => one !== kept)
@@ -332,11 +339,7 @@ export class Memory {
   }
 
   #compact(log: MemoryLog): void {
-    let [seen, metas] = [0, 0]
-    for (const known of this.#objects.values()) {
-      seen += known.seen.length
-      metas += known.kept.length
-    }
+    const { metas, seen } = this.#count
     if (!log.isWasteful(seen + metas + this.#sizes.size, metas)) return
     const owners: (Kept | null)[] = []
     settle(log.rewrite(this.#everything(log, owners)), owners)

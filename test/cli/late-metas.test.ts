@@ -85,6 +85,11 @@ t.test('a meta is taken away and put back', async (t) => {
   t.equal(readFileSync(join(drive, 'another'), 'utf8'), 'of today')
   world.run(['unmount', world.mountpoint])
   t.notOk(existsSync(meta))
+  for (const engine of ['openssl', 'portable']) {
+    const got = join(world.folder, engine)
+    world.run(['get', world.vault, '/folder/file', got], { env: { COFFER_ENGINE: engine } })
+    t.equal(readFileSync(got, 'utf8'), 'content', `get knows it, too (${engine})`)
+  }
   // without a memory: it waits, and needs no new mount
   const vaults = join(world.state, 'vaults')
   const [vault = ''] = readdirSync(vaults)
