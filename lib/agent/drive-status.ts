@@ -26,6 +26,7 @@ export function driveStatus(
     engine: report?.engine ?? 'not known',
     foreignFiles: report?.foreignFiles ?? 0,
     damaged: report?.damaged ?? [],
+    late: report?.late ?? [],
     selfTest: { kind: order.selfTest, ms: selfTestMs },
     watch: report?.watch ?? null,
     warnings: warnings(report, busyMs),
@@ -45,6 +46,13 @@ function warnings(report: DriveReport | null, busyMs: number): string[] {
   if (report.watch !== null && report.watch.problem !== '') {
     list.push(
       `changes by others in the vault folder show within a second, not at once: ${report.watch.problem}`,
+    )
+  }
+  for (const { path, state } of report.late) {
+    list.push(
+      state === 'waiting'
+        ? `cannot be read until its meta file arrives: ${path}`
+        : `read from this machine's memory until its meta file arrives: ${path}`,
     )
   }
   if (report.foreignFiles > 0) {

@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { randomFillSync } from 'node:crypto'
 import { Drive, type DriveOptions } from '../fs/drive.js'
-import { vaultState } from '../store/state.js'
+import { vaultFolder, vaultState } from '../store/state.js'
 import { openFilesLimit } from './process.js'
 
 export type { Drive }
@@ -12,14 +12,17 @@ export type { Drive }
 /** At most half of what may be open: the rest is for files of programs, and for Node. */
 const DESCRIPTORS_MAX = 512
 
-/** Without a journal folder, the journal lies where this machine's other state of the vault does. */
+/** Without a journal folder, journal and memory lie where this machine's other state of the vault does. */
 export const openDrive = (options: Omit<DriveOptions, 'random' | 'descriptors'>): Drive =>
   new Drive({
     ...options,
-    ...(options.readOnly ? {} : { journalFolder: options.journalFolder ?? stateOf(options) }),
+    journalFolder: options.journalFolder ?? stateOf(options),
     random: randomFillSync,
     descriptors: Math.min(DESCRIPTORS_MAX, Math.max(16, openFilesLimit() >> 1)),
   })
 
-const stateOf = ({ vaultId }: Pick<DriveOptions, 'vaultId'>): string =>
-  vaultState(Buffer.from(vaultId).toString('hex'))
+/** A drive that writes nothing only looks there, for what this machine remembers. */
+function stateOf({ vaultId, readOnly }: Pick<DriveOptions, 'vaultId' | 'readOnly'>): string {
+  const id = Buffer.from(vaultId).toString('hex')
+  return readOnly ? vaultFolder(id) : vaultState(id)
+}

@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer'
 import type { MessagePort } from 'node:worker_threads'
 import { CofferError, type ErrorCode } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
+import type { LateDirectory } from '../fs/late-directories.js'
 import type { ConflictCopy } from '../fs/walk-conflicts.js'
 import type { Outdated } from '../fs/watch.js'
 import type { Driver } from '../mount/driver.js'
@@ -63,6 +64,7 @@ export interface DriveReport {
   /** seen since the mount: files in the vault folder that are none of ours, and damaged objects */
   foreignFiles: number
   damaged: Damaged[]
+  late: LateDirectory[]
   /** what the user should know of how an earlier drive ended */
   recovered: string[]
   /** of changes in the vault folder by others; null where they are not watched for */
@@ -95,6 +97,8 @@ export interface DriveStatus {
   engine: string
   foreignFiles: number
   damaged: Damaged[]
+  /** directories whose meta files have not all arrived */
+  late: LateDirectory[]
   selfTest: SelfTestStatus
   /** how others' changes in the vault folder are noticed */
   watch: WatchReport | null

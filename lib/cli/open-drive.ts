@@ -6,6 +6,7 @@ import { openDrive, type Drive } from '../agent/open-drive.js'
 import { chooseEngine, loadVault, unlock } from '../agent/vault.js'
 import type { LogEvent } from '../fs/context.js'
 import { assertReadable } from '../store/config-file.js'
+import { knownDeviceId } from '../store/state.js'
 import { readPassword, type PasswordSource } from './read-password.js'
 import { warn } from './ui.js'
 
@@ -25,7 +26,7 @@ export async function withDrive<T>(
     vaultPath: loaded.vault,
     vaultId: loaded.config.vaultId,
     body: opened.body,
-    deviceId: new Uint8Array(16), // names a writer, and this drive writes nothing
+    deviceId: knownDeviceId(),
     readOnly: true,
     log: (event: LogEvent) => {
       if (event.level !== 'info')

@@ -5,6 +5,7 @@ import { CofferError } from '../errors.js'
 import type { Cmac, Engine, Siv, Xaes } from '../crypto/engine.js'
 import {
   KEY_SIZE,
+  LABEL_LOCAL_STATE,
   LABEL_NAME,
   LABEL_OBJECT,
   LABEL_ROOT_XATTR,
@@ -72,6 +73,15 @@ export class Keyring {
       key.fill(0)
     }
     return this.#rootXattr
+  }
+
+  /** K_local of a device. The caller wipes it. */
+  localState(rootKeyId: Uint8Array, deviceId: Uint8Array): Xaes {
+    const seed = this.#seed(Buffer.from(rootKeyId).toString('hex'))
+    const key = this.#engine.hkdf(seed, deviceId, LABEL_LOCAL_STATE, KEY_SIZE)
+    const xaes = this.#engine.xaes(key)
+    key.fill(0)
+    return xaes
   }
 
   wipe(): void {

@@ -8,6 +8,7 @@ import type { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
 import type { Backing } from '../store/backing.js'
 import type { Journal } from './journal.js'
+import type { Memory } from './memory.js'
 import type { Clock, Nonces, Random } from './nonces.js'
 import type { Reservation } from './reservation.js'
 
@@ -41,6 +42,7 @@ export interface Context {
   readonly log: Log
   /** null where nothing is written */
   journal: Journal | null
+  readonly memory: Memory
   readonly pool: ChunkPool
   /** how many directory descriptors may be kept open */
   readonly descriptors: number

@@ -199,6 +199,8 @@ export function mkdir(
     backing.chmodFd(made, backingMode(bits, true))
     writeSidecar(tree, dirfd, encoded)
     backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfd`)
+    if (object.seal !== null)
+      tree.ctx.memory.noteMeta(object.objectId, object.header, object.seal, tree.ctx.clock())
     backing.statFd(made, stat)
     return born(tree, tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat))
   } catch (error) {

@@ -4,14 +4,19 @@
 import { Buffer } from 'node:buffer'
 import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
+import { isZero } from '../format/chunk.js'
 import { HEADER_SIZE, ID_SIZE, KIND_DIRECTORY } from '../format/constants.js'
 import type { Generation } from '../format/keys.js'
+import { idOf } from '../format/memory.js'
 import { metaName, parseBackingName } from '../format/name.js'
 import { previousTag, type Seal } from '../format/seal.js'
 import { emptyStat, type FileStat, type FileTime } from '../store/backing.js'
 import type { Context } from './context.js'
 import type { Copy, Inode } from './inode.js'
-import { SealedObject, ZERO16 } from './sealed-object.js'
+import { SealedObject, ZERO16, type PreparedSeal } from './sealed-object.js'
+import { replaceSmall } from './small-files.js'
+
+const stat = emptyStat()
 
 export interface DirectoryId {
   dirId: Uint8Array
@@ -26,6 +31,8 @@ export interface Meta {
   /** generation of the names in the directory */
   keyId: Uint8Array
   seal: Seal
+  /** the bytes that this machine remembers, where the file is not there (yet) */
+  kept: Uint8Array | null
 }
 
 export type Stamp = Pick<FileStat, 'mtimeSec' | 'mtimeNsec' | 'ctimeSec' | 'ctimeNsec'>
@@ -56,6 +63,11 @@ export class Directory {
   constructor(ids: DirectoryId[], metas: Meta[]) {
     this.ids = ids
     this.metas = metas
+  }
+
+  /** Some of what is known of it is not in the vault folder, but in this machine's memory. */
+  get isKept(): boolean {
+    return this.metas.some(({ kept }) => kept !== null)
   }
 
   get first(): DirectoryId {
@@ -116,7 +128,7 @@ export function rootDirectory(ctx: Context, dirfd: number): Directory {
   return directory
 }
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 /**
  * The times of a directory that has got or lost a name which the vault folder does not show (yet).
@@ -134,80 +146,44 @@ export function directoryChanged(
   }
 }
 
-/**
- * Reads the metas of the directory `dirfd`, which is reached as (parentDirId, name). Every one counts
- * whose seal names that place; by prevTag only where none does by its current name. Throws
- * DIRECTORY_META where none counts.
- */
-export function loadDirectory(
-  ctx: Context,
-  dirfd: number,
-  parentDirId: Uint8Array,
-  name: string,
-): Directory {
-  const listing = ctx.backing.list(dirfd)
-  const current: Meta[] = []
-  const leaving: Meta[] = []
-  const place = { parentDirId, name }
-  let problem = 'it has no meta file; it may not have arrived yet'
-  for (const file of listing) {
-    if (parseBackingName(file).what !== 'meta') continue
-    try {
-      const [meta, where] = withMeta(ctx, dirfd, file, false, (object, seal) => {
-        const { objectId, keyId } = object
-        return [
-          { file, objectId: objectId.slice(), keyId: keyId.slice(), seal },
-          standing(seal, object, place),
-        ] as const
-      })
-      if (where === 'current') current.push(meta)
-      else if (where === 'leaving') leaving.push(meta)
-      else problem = 'its meta file belongs to another place'
-    } catch (error) {
-      problem = `its meta file is damaged (${error instanceof Error ? error.message : String(error)})`
-    }
-  }
-  const counting = current.length > 0 ? current : leaving
-  if (counting.length === 0)
-    throw new CofferError('DIRECTORY_META', `the directory cannot be read: ${problem}`)
-  counting.sort(byRank)
-  const ids: DirectoryId[] = []
-  for (const { keyId, seal } of counting) {
-    if (ids.some(({ dirId }) => sameBytes(dirId, seal.acc))) continue
-    ids.push({ dirId: seal.acc, generation: ctx.keyring.generation(keyId) })
-  }
-  const directory = new Directory(ids, counting)
-  directory.note(listing)
-  return directory
-}
-
-/** Highest sealSeq, then newest mkdir, then smallest objectId. */
-function byRank(a: Meta, b: Meta): number {
-  return (
-    b.seal.sealSeq - a.seal.sealSeq ||
-    b.seal.mtimeSec - a.seal.mtimeSec ||
-    b.seal.mtimeNsec - a.seal.mtimeNsec ||
-    Buffer.compare(a.objectId, b.objectId)
-  )
-}
-
 export interface Place {
   parentDirId: Uint8Array
   name: string
 }
 
-/** Does a meta's seal name this place, as its own or as the one it is leaving? */
-function standing(
-  seal: Seal,
-  object: SealedObject,
-  { parentDirId, name }: Place,
-): 'current' | 'leaving' | 'elsewhere' {
-  if (sameBytes(seal.parentDirId, parentDirId) && seal.name === name) return 'current'
-  if (sameBytes(seal.prevTag, ZERO16)) return 'elsewhere'
-  return sameBytes(seal.prevTag, previousTag(parentDirId, name, object.keys.acc))
-    ? 'leaving'
-    : 'elsewhere'
+/** A meta file that has not arrived, or not all of it. */
+export class LateMeta extends CofferError {
+  constructor(what: string) {
+    super('DIRECTORY_META', what)
+  }
 }
+
+/** Lends the object of a meta to `use`; the keys are gone afterwards. */
+function lend<T>(
+  ctx: Context,
+  header: Uint8Array,
+  use: (object: SealedObject, seal: Seal) => T,
+): T {
+  const object = SealedObject.parse(ctx, header, KIND_DIRECTORY)
+  try {
+    if (object.seal === null) throw new CofferError('OBJECT_DAMAGED', 'no seal')
+    return use(object, object.seal)
+  } finally {
+    object.wipe()
+  }
+}
+
+/** The same of a meta of this directory, by its file or, where that is missing, as it is remembered. */
+export function lendMeta<T>(
+  ctx: Context,
+  dirfd: number,
+  { file, kept }: Meta,
+  use: (object: SealedObject, seal: Seal) => T,
+): T {
+  return kept === null ? withMeta(ctx, dirfd, file, false, use) : lend(ctx, kept.slice(), use)
+}
+
+export { lend as lendKept }
 
 /** Reads a meta file and lends its object to `use`; the keys are gone afterwards. */
 export function withMeta<T>(
@@ -215,30 +191,22 @@ export function withMeta<T>(
   dirfd: number,
   file: string,
   writing: boolean,
-  use: (object: SealedObject, seal: Seal, fd: number) => T,
+  /** `since`: when the file was changed last */
+  use: (object: SealedObject, seal: Seal, fd: number, since: number) => T,
 ): T {
   const { backing } = ctx
   const fd = writing ? backing.openWrite(dirfd, file) : backing.openRead(dirfd, file)
   try {
-    const stat = emptyStat()
     backing.statFd(fd, stat)
-    if (stat.size !== HEADER_SIZE || (stat.mode & constants.S_IFMT) !== constants.S_IFREG) {
-      throw new CofferError(
-        'OBJECT_TRUNCATED',
-        `it has ${String(stat.size)} bytes instead of ${String(HEADER_SIZE)}`,
-      )
-    }
+    if ((stat.mode & constants.S_IFMT) !== constants.S_IFREG || stat.size > HEADER_SIZE)
+      throw new CofferError('OBJECT_DAMAGED', 'it is no regular file of 1024 bytes')
     const header = new Uint8Array(HEADER_SIZE)
-    if (backing.read(fd, header, 0, HEADER_SIZE, 0) !== HEADER_SIZE) {
-      throw new CofferError('OBJECT_TRUNCATED', 'it became shorter')
-    }
-    const object = SealedObject.parse(ctx, header, KIND_DIRECTORY)
-    try {
-      if (object.seal === null) throw new CofferError('OBJECT_DAMAGED', 'no seal')
-      return use(object, object.seal, fd)
-    } finally {
-      object.wipe()
-    }
+    const got = backing.read(fd, header, 0, HEADER_SIZE, 0)
+    // clients that make room first deliver zeros
+    if (got < HEADER_SIZE || isZero(header, 0, HEADER_SIZE))
+      throw new LateMeta('its meta file has not arrived whole')
+    const since = stat.ctimeSec * 1000
+    return lend(ctx, header, (object, seal) => use(object, seal, fd, since))
   } finally {
     backing.close(fd)
   }
@@ -259,7 +227,10 @@ export interface MetaChange {
   leaving: Place | null
 }
 
-/** Seals a new state into every meta, each above its own sealSeq and `floor`; `durable`: on the disk, too. */
+/**
+ * Seals a new state into every meta, each above its own sealSeq, `floor`, and what was seen of it;
+ * `durable`: on the disk, too. One that is only remembered gets its file by that.
+ */
 export function sealMetas(
   ctx: Context,
   dirfd: number,
@@ -269,15 +240,60 @@ export function sealMetas(
   durable = false,
 ): void {
   for (const meta of metas) {
-    meta.seal = withMeta(ctx, dirfd, meta.file, true, (object, seal, fd) => {
-      const { place, mode, leaving } = change
-      const prevTag =
-        leaving === null ? ZERO16 : previousTag(leaving.parentDirId, leaving.name, object.keys.acc)
-      const next = object.prepare({ ...seal, ...place, mode, prevTag }, floor)
+    const { objectId } = meta
+    const above = Math.max(floor, ctx.memory.highest(objectId))
+    const header = sealMeta(ctx, dirfd, meta, change, above, durable)
+    ctx.memory.noteMeta(objectId, header, meta.seal, ctx.clock())
+  }
+}
+
+/** The header that it has then. */
+function sealMeta(
+  ctx: Context,
+  dirfd: number,
+  meta: Meta,
+  change: MetaChange,
+  floor: number,
+  durable: boolean,
+): Uint8Array {
+  if (!ctx.backing.stat(dirfd, meta.file, stat)) meta.kept ??= keptBytes(ctx, meta)
+  if (meta.kept === null) {
+    return withMeta(ctx, dirfd, meta.file, true, (object, seal, fd) => {
+      const next = sealNext(object, seal, change, floor)
       // the other slot stays as it is, so that a torn one does no harm
       ctx.backing.write(fd, next.record, 0, next.record.length, next.offset)
       if (durable) ctx.backing.datasync(fd)
-      return next.seal
+      meta.seal = next.seal
+      return object.header
     })
   }
+  meta.file = metaName(meta.objectId)
+  return lend(ctx, meta.kept.slice(), (object, seal) => {
+    const next = sealNext(object, seal, change, floor)
+    replaceSmall({ ctx }, dirfd, meta.file, object.header, durable)
+    meta.seal = next.seal
+    meta.kept = null
+    return object.header
+  })
+}
+
+/** The bytes of a meta whose file has gone. */
+function keptBytes({ memory }: Context, { objectId, seal }: Meta): Uint8Array | null {
+  const id = idOf(objectId)
+  const kept = memory.keptAt(memory.place(seal.parentDirId, seal.name))
+  const one = kept.find((of) => of.objectId === id)
+  return one === undefined ? null : memory.bytes(one)
+}
+
+function sealNext(
+  object: SealedObject,
+  seal: Seal,
+  { place, mode, leaving }: MetaChange,
+  floor: number,
+): PreparedSeal {
+  const prevTag =
+    leaving === null ? ZERO16 : previousTag(leaving.parentDirId, leaving.name, object.keys.acc)
+  const next = object.prepare({ ...seal, ...place, mode, prevTag }, floor)
+  object.accept(next)
+  return next
 }

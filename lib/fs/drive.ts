@@ -12,8 +12,9 @@ import { VaultFolder } from '../store/vault-folder.js'
 import { AccessTimes } from './access-times.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
-import { ChunkPool, RUN_RECORDS, type Context, type Log } from './context.js'
+import { ChunkPool, RUN_RECORDS, type Context, type Log, type LogEvent } from './context.js'
 import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
+import { LateMeta } from './directory.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
 import {
@@ -28,9 +29,11 @@ import {
   type Statfs,
 } from './filesystem.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
+import type { LateDirectory } from './late-directories.js'
 import { link } from './link.js'
 import { openJournal } from './open-journal.js'
 import { list, type Listed } from './listing.js'
+import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { openBody } from './open-body.js'
 import { OpenFiles, opensToWrite } from './open-files.js'
@@ -52,7 +55,7 @@ export interface DriveOptions {
   /** 16 bytes */
   deviceId: Uint8Array
   readOnly: boolean
-  /** private folder of this machine for the journal; needed wherever something is written */
+  /** private folder of this machine for journal and memory; needed wherever something is written */
   journalFolder?: string
   /** in place of the system's own calls */
   backing?: Backing
@@ -79,6 +82,8 @@ export interface DriveCounters {
   openFiles: number
   foreignFiles: number
   damaged: { path: string; code: string }[]
+  /** directories whose meta files have not all arrived */
+  late: LateDirectory[]
   /** what the user should know of how an earlier drive ended */
   recovered: string[]
   /** null where changes by others are not watched for */
@@ -112,7 +117,7 @@ export class Drive implements Filesystem {
     const readOnly = options.readOnly || !backing.writable
     const layout = new Layout(body.chunkLog2)
     let opening = true
-    const ctx: Context = {
+    const world = {
       engine,
       vaultId,
       body,
@@ -125,12 +130,16 @@ export class Drive implements Filesystem {
       deviceId: options.deviceId,
       deviceName: null,
       readOnly,
-      log: (event) => {
+      log: (event: LogEvent) => {
         if (opening && event.level === 'warn' && this.#recovered.length < DAMAGED_MAX)
           this.#recovered.push(event.message)
         options.log(event)
       },
+    }
+    const ctx: Context = {
+      ...world,
       journal: null,
+      memory: new Memory(world, options.journalFolder ?? null),
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),
@@ -145,6 +154,7 @@ export class Drive implements Filesystem {
     } catch (error) {
       this.#watch?.close()
       this.#tree.close()
+      ctx.memory.close()
       ctx.keyring.wipe()
       throw error
     }
@@ -157,11 +167,13 @@ export class Drive implements Filesystem {
     let foreignFiles = 0
     for (const inode of this.#tree.inodes()) foreignFiles += inode.directory?.foreign ?? 0
     const damaged = [...this.#damaged].map(([path, code]) => ({ path, code }))
+    const { list: late } = this.#tree.late
     const watch = this.#watch?.report() ?? null
     return {
       openFiles: this.#files.count,
       foreignFiles,
       damaged,
+      late,
       recovered: this.#recovered,
       watch,
     }
@@ -515,7 +527,12 @@ export class Drive implements Filesystem {
 
   tend(): number {
     this.#watch?.take()
-    return this.#files.tend((error, inode) => this.#report(error, inode))
+    const { late, ctx } = this.#tree
+    return Math.min(
+      this.#files.tend((error, inode) => this.#report(error, inode)),
+      late.tend(),
+      ctx.memory.tend(),
+    )
   }
 
   sync(): void {
@@ -525,6 +542,7 @@ export class Drive implements Filesystem {
       folder.assertPresent()
       ctx.backing.syncFileSystem(folder.rootFd)
       ctx.journal?.synced()
+      ctx.memory.store()
     }
     if (first !== null) throw first as Error
   }
@@ -534,6 +552,7 @@ export class Drive implements Filesystem {
     this.#files.close()
     this.#directories.clear()
     this.#tree.ctx.journal?.close()
+    this.#tree.ctx.memory.close()
     this.#tree.ctx.keyring.wipe()
     this.#watch?.close()
     this.#tree.close()
@@ -553,6 +572,8 @@ export class Drive implements Filesystem {
 
   /** Logs what a user must hear of: damage, tampering, a vault that is gone. Returns the error. */
   #report(error: unknown, inode: Inode): unknown {
+    // told when it began
+    if (error instanceof LateMeta) return error
     if (error instanceof CofferError && (error.code === 'EIO' || !error.code.startsWith('E'))) {
       const path = plainPath(inode)
       const { code, message } = error

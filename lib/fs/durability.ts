@@ -4,9 +4,12 @@
 // they are synced first.
 
 import { isYoung } from './file-body.js'
+import { emptyStat } from '../store/backing.js'
 import type { Inode } from './inode.js'
 import { syncSmall } from './small-files.js'
 import type { Tree } from './tree.js'
+
+const stat = emptyStat()
 
 /** Would a stop of the machine find the object on the disk? Then no change may endanger it. */
 export function isPrecious(tree: Tree, inode: Inode): boolean {
@@ -27,10 +30,16 @@ export function syncInode(tree: Tree, inode: Inode): void {
 export function syncDirectory(tree: Tree, inode: Inode): void {
   const dirfd = tree.descriptor(inode)
   const reachable = inode.synced || inode === tree.root
-  if (!reachable) for (const { file } of tree.directory(inode).metas) syncSmall(tree, dirfd, file)
+  if (!reachable) syncMetas(tree, dirfd, inode)
   tree.ctx.backing.sync(dirfd)
   inode.entriesSyncedAt = tree.ctx.clock()
   if (!reachable) syncInode(tree, inode)
+}
+
+/** Those that are there: what is remembered is not of this machine's making. */
+function syncMetas(tree: Tree, dirfd: number, inode: Inode): void {
+  for (const { file, kept } of tree.directory(inode).metas)
+    if (kept === null && tree.ctx.backing.stat(dirfd, file, stat)) syncSmall(tree, dirfd, file)
 }
 
 /** What leads to a directory, where a new name in it must not be lost. */

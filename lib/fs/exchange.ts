@@ -44,7 +44,12 @@ export function exchange(tree: Tree, a: Inode, b: Inode): void {
   swap(tree, a, b)
   if (directories.length > 0)
     for (const { to } of movers) tree.ctx.backing.sync(tree.descriptor(to.parent))
-  for (const mover of directories) sealDirectory(tree, mover, floor, false)
+  for (const mover of directories) {
+    sealDirectory(tree, mover, floor, false)
+    const { memory } = tree.ctx
+    const left = memory.place(mover.from.id.dirId, mover.from.name)
+    for (const { objectId } of tree.directory(mover.inode).metas) memory.left(objectId, left)
+  }
   for (const { ticket, from } of files) {
     // the object's ticket for the name that it has left, unless a copy of it has come there
     const left = from.encoded.base + ticket.slice(-TICKET_END)

@@ -52,6 +52,8 @@ export function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
   // the metas must not be without the old name before the disk has the new one
   if (isPrecious(tree, inode)) ctx.backing.sync(tree.descriptor(target.parent))
   sealMetas(ctx, fd, metas, { place, mode, leaving: null }, target.floor)
+  const left = ctx.memory.place(inode.dirId, inode.name)
+  for (const { objectId } of metas) ctx.memory.left(objectId, left)
 }
 
 export function moveFile(

@@ -93,6 +93,7 @@ export function assertEmpty(tree: Tree, inode: Inode): string[] {
 export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
   const { backing } = tree.ctx
   const listing = assertEmpty(tree, inode)
+  noteMetas(tree, inode)
   const emptied = tree.descriptor(inode)
   const dirfd = tree.descriptor(parent)
   const temporary = temporaryName(tree)
@@ -113,7 +114,19 @@ export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
     throw error
   }
   tree.directory(parent).lose(inode.copy)
+  const { memory } = tree.ctx
+  memory.removed(memory.place(inode.dirId, inode.name))
   removeCompanions(tree, parent, inode.base)
+}
+
+/** What is removed must have been seen, so that it cannot come back unseen. */
+function noteMetas(tree: Tree, inode: Inode): void {
+  try {
+    tree.directory(inode)
+  } catch (error) {
+    // it cannot be read, and can be removed
+    if (!(error instanceof CofferError)) throw error
+  }
 }
 
 export function rmdir(tree: Tree, parent: Inode, name: string): void {

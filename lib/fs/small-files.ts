@@ -3,26 +3,31 @@
 import { Buffer } from 'node:buffer'
 import type { EncodedName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
-import type { Tree } from './tree.js'
+import type { Context } from './context.js'
 
 const stat = emptyStat()
 
+/** A tree, as far as it is needed here. */
+interface Within {
+  ctx: Context
+}
+
 /** A temporary name of ours: "~$" and 22 random characters. */
-export function temporaryName(tree: Tree): string {
+export function temporaryName({ ctx }: Within): string {
   const random = new Uint8Array(16)
-  tree.ctx.random(random)
+  ctx.random(random)
   return `~$${Buffer.from(random).toString('base64url')}.tmp`
 }
 
 /** Creates and fills a new file; `durable`: its content is on the disk afterwards. */
 export function writeSmall(
-  tree: Tree,
+  { ctx }: Within,
   dirfd: number,
   name: string,
   content: Uint8Array,
   durable = false,
 ): void {
-  const { backing } = tree.ctx
+  const { backing } = ctx
   const fd = backing.createNew(dirfd, name, 0o600)
   try {
     backing.write(fd, content, 0, content.length, 0)
@@ -34,16 +39,16 @@ export function writeSmall(
 
 /** Fills a file that may be there already: nobody sees half of it. */
 export function replaceSmall(
-  tree: Tree,
+  { ctx }: Within,
   dirfd: number,
   name: string,
   content: Uint8Array,
   durable: boolean,
 ): void {
-  const { backing } = tree.ctx
-  const temporary = temporaryName(tree)
+  const { backing } = ctx
+  const temporary = temporaryName({ ctx })
   try {
-    writeSmall(tree, dirfd, temporary, content, durable)
+    writeSmall({ ctx }, dirfd, temporary, content, durable)
     backing.rename(dirfd, temporary, dirfd, name)
   } catch (error) {
     if (backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
@@ -52,8 +57,8 @@ export function replaceSmall(
 }
 
 /** The content of a file that is there, onto the disk. */
-export function syncSmall(tree: Tree, dirfd: number, name: string): void {
-  const { backing } = tree.ctx
+export function syncSmall({ ctx }: Within, dirfd: number, name: string): void {
+  const { backing } = ctx
   const fd = backing.openRead(dirfd, name)
   try {
     backing.sync(fd)
@@ -63,14 +68,14 @@ export function syncSmall(tree: Tree, dirfd: number, name: string): void {
 }
 
 /** A long name's sidecar is written first, and on the disk before the name can be. */
-export function writeSidecar(tree: Tree, dirfd: number, { base, sidecar }: EncodedName): void {
+export function writeSidecar({ ctx }: Within, dirfd: number, { base, sidecar }: EncodedName): void {
   if (sidecar === null) return
   const file = `${base}.cfn`
-  if (!hasContent(tree, dirfd, file, sidecar)) replaceSmall(tree, dirfd, file, sidecar, true)
+  if (!hasContent({ ctx }, dirfd, file, sidecar)) replaceSmall({ ctx }, dirfd, file, sidecar, true)
 }
 
-function hasContent(tree: Tree, dirfd: number, name: string, content: Uint8Array): boolean {
-  const { backing } = tree.ctx
+function hasContent({ ctx }: Within, dirfd: number, name: string, content: Uint8Array): boolean {
+  const { backing } = ctx
   if (!backing.stat(dirfd, name, stat) || stat.size !== content.length) return false
   const fd = backing.openRead(dirfd, name)
   try {

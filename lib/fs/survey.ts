@@ -3,7 +3,7 @@
 
 import { conflictForms, conflictName, originOf, type Origin } from '../format/conflict.js'
 import { OBJECT_EXTENSIONS, parseBackingName, type ObjectExtension } from '../format/name.js'
-import { decode } from './decode-name.js'
+import { decodeEntry } from './entry-names.js'
 import type { Directory } from './directory.js'
 import { blobPath, plainPath, type Copy, type Inode } from './inode.js'
 import type { Tree } from './tree.js'
@@ -59,7 +59,7 @@ function bearerOf(
   file: string,
   { base, extension }: { base: string; extension: ObjectExtension },
 ): (Bearer & { name: string }) | null {
-  const decoded = decode(tree, directory, dirfd, base, extension, file)
+  const decoded = decodeEntry(tree.ctx, directory.ids, dirfd, base, extension, file)
   if (decoded === null) return null
   const { name, dirId } = decoded
   const rank = decoded.rank * OBJECT_EXTENSIONS.length + OBJECT_EXTENSIONS.indexOf(extension)
@@ -69,7 +69,7 @@ function bearerOf(
 /** What the client put in is all that follows the longest base that is a name here. */
 function copyOf(tree: Tree, directory: Directory, dirfd: number, file: string): Found | null {
   for (const { base, extension, added } of conflictForms(file)) {
-    const decoded = decode(tree, directory, dirfd, base, extension, file)
+    const decoded = decodeEntry(tree.ctx, directory.ids, dirfd, base, extension, file)
     if (decoded === null) continue
     const { name, dirId } = decoded
     return { file, base, extension, dirId, name, origin: originOf(added) }

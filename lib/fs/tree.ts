@@ -17,7 +17,9 @@ import type { VaultFolder } from '../store/vault-folder.js'
 import { KIND_OF } from './attributes.js'
 import { directoryDescriptors, type Context } from './context.js'
 import { MOMENT_MS } from './filesystem.js'
-import { loadDirectory, rootDirectory, type Directory, type DirectoryId } from './directory.js'
+import { rootDirectory, type Directory, type DirectoryId } from './directory.js'
+import { LateDirectories } from './late-directories.js'
+import { loadDirectory } from './load-directory.js'
 import { backingName, newInode, ROOT_NODEID, type Copy, type Inode, type Name } from './inode.js'
 import { SealedObject } from './sealed-object.js'
 import { survey } from './survey.js'
@@ -47,6 +49,7 @@ const sameIds = (a: Directory, b: Directory): boolean =>
 export class Tree {
   readonly ctx: Context
   readonly folder: VaultFolder
+  readonly late = new LateDirectories(this)
   readonly root: Inode
   readonly #byNodeid = new Map<number, Inode>()
   readonly #byIno = new Map<number, Inode>()
@@ -135,10 +138,16 @@ export class Tree {
     const loadedAt = ctx.clock()
     ctx.backing.statDirectory(dirfd, this.#scratch)
     const { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = this.#scratch
-    const directory =
-      inode === this.root
-        ? rootDirectory(ctx, dirfd)
-        : loadDirectory(ctx, dirfd, inode.dirId, inode.name)
+    let directory: Directory
+    try {
+      directory =
+        inode === this.root
+          ? rootDirectory(ctx, dirfd)
+          : loadDirectory(ctx, dirfd, inode.dirId, inode.name)
+    } catch (error) {
+      this.late.failed(inode, error)
+      throw error
+    }
     directory.loaded = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
     directory.loadedAt = loadedAt
     // a large one is not read again at every turn while files are made in it
@@ -149,6 +158,7 @@ export class Tree {
       directory.foreign = before.foreign
       if (sameIds(before, directory)) directory.conflicts = before.conflicts
     }
+    this.late.loaded(inode, directory)
     return directory
   }
 
@@ -447,6 +457,7 @@ export class Tree {
     this.#leaveParent(inode)
     inode.pending = false
     inode.directory = null
+    this.late.forget(inode)
     this.#descriptors.delete(inode)
     if (left > 0) {
       const next = inode.others.pop()
@@ -468,8 +479,9 @@ export class Tree {
   /** Forgets an inode that neither the kernel nor a handle knows. */
   #drop(inode: Inode): void {
     if (inode.lookups > 0 || inode.opens > 0 || inode.pending || inode === this.root) return
-    if (inode.children > 0) return
+    if (inode.children > 0 || this.late.has(inode)) return
     this.#byNodeid.delete(inode.nodeid)
+    this.late.forget(inode)
     if (this.#byIno.get(inode.ino) === inode) this.#byIno.delete(inode.ino)
     this.#descriptors.delete(inode)
     if (inode.watch >= 0) this.unwatch(inode)

@@ -8,9 +8,9 @@ import { parseBackingName, type ObjectExtension } from '../format/name.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
 import type { Directory, DirectoryId } from './directory.js'
+import { decodeEntry } from './entry-names.js'
 import { MOMENT_MS } from './filesystem.js'
 import { backingName, shownName, type Inode } from './inode.js'
-import { decode } from './decode-name.js'
 import { fileOf, isDirectory, type Tree } from './tree.js'
 
 /** What an adapter is to forget. Nodeids as it knows them. */
@@ -133,7 +133,8 @@ export class Watch {
     }
     if (known === undefined) {
       if (!there || parsed === null) return
-      const name = decode(tree, directory, dirfd, parsed.base, parsed.extension, file)?.name
+      const { ids } = directory
+      const name = decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)?.name
       if (name !== undefined) this.#entry(parent, name)
     } else if (!there || stat.ino !== known.ino) {
       this.#entry(parent, nameAt(tree, known, parent, file))

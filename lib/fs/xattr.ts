@@ -12,7 +12,7 @@ import {
   openXattr,
   sealXattr,
 } from '../format/xattr.js'
-import { withMeta } from './directory.js'
+import { lendMeta } from './directory.js'
 import { backingName, type Inode } from './inode.js'
 import { withHeader } from './reseal.js'
 import { isDirectory, type Tree } from './tree.js'
@@ -60,7 +60,7 @@ function withBearer<T>(tree: Tree, inode: Inode, use: (bearer: Bearer) => T): T 
     const [meta] = tree.directory(inode).metas
     if (meta === undefined) throw new CofferError('DIRECTORY_META', 'the directory has no meta')
     const fd = tree.descriptor(inode)
-    return withMeta(ctx, fd, meta.file, false, ({ objectId, keys }) => {
+    return lendMeta(ctx, fd, meta, ({ objectId, keys }) => {
       if (Buffer.compare(objectId, meta.objectId) !== 0)
         throw new CofferError('DIRECTORY_META', 'the meta of the directory has become another')
       return use({ fd, objectId, key: keys.xattr })

@@ -4,6 +4,7 @@
 //   vaults/<vaultId>/configs/<configSeq>-<hash>.coffer   every config that unlocked here
 //   vaults/<vaultId>/log    see log-file.ts
 //   vaults/<vaultId>/journal   see journal-file.ts
+//   vaults/<vaultId>/memory    see memory-file.ts
 //   vaults/<vaultId>/scratch/   see scratch-folder.ts
 // Copies of configs are as secret as the one in the cloud folder: not at all beyond the password.
 
@@ -40,7 +41,13 @@ export function deviceId(): Uint8Array {
   })
 }
 
-const vaultFolder = (vaultId: string): string => join(stateFolder(), 'vaults', vaultId)
+/** The same, all zero where it has not been made yet: for a drive that writes nothing. */
+export function knownDeviceId(): Uint8Array {
+  return existsSync(join(stateFolder(), 'device-id')) ? deviceId() : new Uint8Array(16)
+}
+
+/** The folder of one vault, there or not. `vaultId` in hex. */
+export const vaultFolder = (vaultId: string): string => join(stateFolder(), 'vaults', vaultId)
 
 /** The first bytes of the journal of a vault; fewer where there is none. */
 export function journalHead(vaultId: string, length: number): Buffer {

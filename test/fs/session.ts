@@ -80,9 +80,17 @@ export class TestVault {
       holdInodes?: boolean
       journalFolder?: string
       backing?: Backing
+      /** of the machine, its number */
+      device?: number
     } = {},
   ): Session {
-    const { readOnly = false, portable = false, holdInodes = false, backing } = options
+    const {
+      readOnly = false,
+      portable = false,
+      holdInodes = false,
+      backing,
+      device = 0xe0,
+    } = options
     const journalFolder = options.journalFolder ?? mkdtempSync(join(this.state, 'journal-'))
     const session = new Session(
       (log) =>
@@ -91,7 +99,7 @@ export class TestVault {
           vaultPath: this.folder,
           vaultId: this.keys.vaultId,
           body: this.#body,
-          deviceId: Buffer.alloc(16, 0xe0),
+          deviceId: Buffer.alloc(16, device),
           readOnly,
           portable,
           journalFolder,

@@ -1,53 +1,54 @@
-// The plain name of what lies in a backing directory, by its base: under which of the directory's ids
-// it is one. FORMAT.md §7. Reads no blob, but the sidecars of long names.
+// Backing names decoded under an id of their directory. FORMAT.md §7.
 
 import { Buffer } from 'node:buffer'
 import { HEADER_SIZE } from '../format/constants.js'
 import { decodeName, encodeName, longBase, type ObjectExtension } from '../format/name.js'
 import { KIND_OF } from './attributes.js'
-import type { Directory, DirectoryId } from './directory.js'
+import type { Context } from './context.js'
+import type { DirectoryId } from './directory.js'
 import { SealedObject } from './sealed-object.js'
-import type { Tree } from './tree.js'
 
 const SIDECAR_MAX = 272
 
 export interface Decoded {
   name: string
-  /** place of the id among the directory's */
+  /** place of the id among those given */
   rank: number
   dirId: Uint8Array
 }
 
-/** `file` is the backing name of the object, or of a copy of it. */
-export function decode(
-  tree: Tree,
-  directory: Directory,
+/**
+ * The plain name, and which of the ids gives it; null where none does. Reads the sidecar of a long one.
+ * `file` is the backing name of the object, or of a copy of it.
+ */
+export function decodeEntry(
+  ctx: Context,
+  ids: readonly DirectoryId[],
   dirfd: number,
   base: string,
   extension: ObjectExtension,
-  file: string,
+  file = base + extension,
 ): Decoded | null {
-  const isLong = base.startsWith('l')
-  const sidecar = isLong ? readSidecar(tree, dirfd, base) : null
-  for (const [rank, id] of directory.ids.entries()) {
+  const sidecar = base.startsWith('l') ? readSidecar(ctx, dirfd, base) : null
+  for (const [rank, id] of ids.entries()) {
     const name =
-      isLong && sidecar === null
-        ? nameFromSeal(tree, dirfd, id, base, extension, file)
-        : decodeName(tree.ctx.engine, id.generation.name, id.dirId, base, sidecar)
+      base.startsWith('l') && sidecar === null
+        ? nameFromSeal(ctx, dirfd, id, base, extension, file)
+        : decodeName(ctx.engine, id.generation.name, id.dirId, base, sidecar)
     if (name !== null) return { name, rank, dirId: id.dirId }
   }
   return null
 }
+
 /** The content of a sidecar, null where it is missing or not what the base hashes. */
-function readSidecar(tree: Tree, dirfd: number, base: string): Uint8Array | null {
-  const { backing } = tree.ctx
+function readSidecar({ engine, backing }: Context, dirfd: number, base: string): Uint8Array | null {
   try {
     const fd = backing.openRead(dirfd, `${base}.cfn`)
     try {
       const bytes = new Uint8Array(SIDECAR_MAX + 1)
       const size = backing.read(fd, bytes, 0, bytes.length, 0)
       const ct = bytes.subarray(0, size)
-      return size <= SIDECAR_MAX && longBase(tree.ctx.engine, ct) === base ? ct : null
+      return size <= SIDECAR_MAX && longBase(engine, ct) === base ? ct : null
     } finally {
       backing.close(fd)
     }
@@ -58,14 +59,13 @@ function readSidecar(tree: Tree, dirfd: number, base: string): Uint8Array | null
 
 /** A long name whose sidecar is missing: the name in the seal, if it is the one that the base hashes. */
 function nameFromSeal(
-  tree: Tree,
+  ctx: Context,
   dirfd: number,
   id: DirectoryId,
   base: string,
   extension: ObjectExtension,
   file: string,
 ): string | null {
-  const { ctx } = tree
   if (extension === '.cfd') return null
   try {
     const fd = ctx.backing.openRead(dirfd, file)

@@ -1,0 +1,61 @@
+// Does anything lie in a directory that is sealed for it? FORMAT.md §7: only then does a meta that was
+// lost come back.
+
+import { CofferError } from '../errors.js'
+import { parseBackingName } from '../format/name.js'
+import { KIND_OF } from './attributes.js'
+import type { Context } from './context.js'
+import type { Meta } from './directory.js'
+import { decodeEntry } from './entry-names.js'
+import { loadDirectory } from './load-directory.js'
+import { SealedObject } from './sealed-object.js'
+import { checkPlace } from './tickets.js'
+
+/** A file below one of its directories will do. */
+export function holdsVerified(ctx: Context, dirfd: number, { keyId, seal }: Meta): boolean {
+  const { backing } = ctx
+  const dirId = seal.acc
+  const ids = [{ dirId, generation: ctx.keyring.generation(keyId) }]
+  return backing.list(dirfd).some((file) => {
+    const parsed = parseBackingName(file)
+    if (parsed.what !== 'object') return false
+    const { base, extension } = parsed
+    try {
+      const name = decodeEntry(ctx, ids, dirfd, base, extension)?.name
+      if (name === undefined) return false
+      if (extension === '.cfd') return holdsBelow(ctx, dirfd, file, dirId, name)
+      const fd = backing.openRead(dirfd, file)
+      try {
+        const object = SealedObject.read(ctx, fd, KIND_OF[extension])
+        try {
+          checkPlace(ctx, dirfd, object, { base, dirId, name })
+          return true
+        } finally {
+          object.wipe()
+        }
+      } finally {
+        backing.close(fd)
+      }
+    } catch (error) {
+      if (error instanceof CofferError) return false
+      throw error
+    }
+  })
+}
+
+/** A directory with a meta of its own counts as it is; of one without, what lies in it. */
+function holdsBelow(
+  ctx: Context,
+  dirfd: number,
+  file: string,
+  parentDirId: Uint8Array,
+  name: string,
+): boolean {
+  const fd = ctx.backing.openDirectory(dirfd, file)
+  try {
+    const { metas } = loadDirectory(ctx, fd, parentDirId, name)
+    return metas.some((meta) => meta.kept === null || holdsVerified(ctx, fd, meta))
+  } finally {
+    ctx.backing.closeDirectory(fd)
+  }
+}

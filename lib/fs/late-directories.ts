@@ -1,0 +1,197 @@
+// Directories whose metas have not all arrived: served from this machine's memory, or waiting. They
+// are looked at again until the metas are there, and one that has been still for long gets its meta
+// back, if something lies in it. FORMAT.md §7.
+
+import { CofferError } from '../errors.js'
+import { emptyStat } from '../store/backing.js'
+import { LateMeta, sealMetas, type Directory, type Meta } from './directory.js'
+import { forgetElsewhere } from './find-directory.js'
+import { holdsVerified } from './holds-verified.js'
+import { backingName, blobPath, plainPath, type Inode } from './inode.js'
+import { bringHome } from './strays.js'
+import type { Tree } from './tree.js'
+
+const TEND_EVERY_MS = 30_000
+/** What is late beyond that number is served as well, but not told of, and not tended. */
+const LATE_MAX = 1000
+/** By then a sync client has delivered, or deleted, what belongs together. */
+export const STILL_MS = 10 * 60_000
+const stat = emptyStat()
+
+type State = 'remembered' | 'waiting'
+
+interface Late {
+  state: State
+  /** ctime of the backing directory when all was done that can be, seconds */
+  doneAt: number
+}
+
+/** A directory by its plain path. `state` 'waiting': it cannot be read. */
+export interface LateDirectory {
+  path: string
+  state: State
+}
+
+export class LateDirectories {
+  readonly #tree: Tree
+  readonly #late = new Map<Inode, Late>()
+  #tendedAt = 0
+
+  constructor(tree: Tree) {
+    this.#tree = tree
+  }
+
+  /** The directory has been read. */
+  loaded(inode: Inode, directory: Directory): void {
+    if (directory.isKept) {
+      this.#note(inode, 'remembered')
+      this.#restore(inode, directory)
+    } else this.#arrived(inode)
+    forgetElsewhere(this.#tree, inode, directory)
+  }
+
+  /** It could not be. */
+  failed(inode: Inode, error: unknown): void {
+    if (error instanceof LateMeta) this.#note(inode, 'waiting')
+    else this.#late.delete(inode)
+  }
+
+  #note(inode: Inode, state: State): void {
+    const before = this.#late.get(inode)
+    if (before?.state === state || (before === undefined && this.#late.size >= LATE_MAX)) return
+    this.#late.set(inode, { state, doneAt: -1 })
+    const message =
+      state === 'waiting'
+        ? 'a directory waits for its meta file, which has not arrived yet'
+        : "a directory is read from this machine's memory; its meta file is missing or has not arrived yet"
+    this.#tell(inode, `meta-${state}`, message)
+  }
+
+  #arrived(inode: Inode): void {
+    if (!this.#late.delete(inode)) return
+    const message = 'the meta file of a directory is there again'
+    const where = { blob: blobPath(inode), path: plainPath(inode) }
+    this.#tree.ctx.log({ level: 'info', event: 'meta-arrived', message, ...where })
+  }
+
+  /** Has it been still for long, and is there something left to be tried? */
+  #isDue(inode: Inode): boolean {
+    const late = this.#late.get(inode)
+    const { ctx } = this.#tree
+    if (late === undefined || ctx.readOnly) return false
+    ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
+    // where a clock is wrong, what lies ahead is not still
+    if (ctx.clock() - stat.ctimeSec * 1000 < STILL_MS || late.doneAt === stat.ctimeSec) return false
+    late.doneAt = stat.ctimeSec
+    return true
+  }
+
+  /** Writes back what is only remembered, sealed anew: whoever removed it shall see that it is wanted. */
+  #restore(inode: Inode, directory: Directory): void {
+    if (!directory.isKept || !this.#isDue(inode)) return
+    const { ctx } = this.#tree
+    const fd = this.#tree.descriptor(inode)
+    const place = { parentDirId: inode.dirId, name: inode.name }
+    if (this.#giveUp(inode, directory)) {
+      this.#tried(inode, () => {
+        this.#bringHome(inode)
+      })
+      return
+    }
+    this.#tried(inode, () => {
+      for (const meta of directory.metas) {
+        if (meta.kept === null || !holdsVerified(ctx, fd, meta)) continue
+        sealMetas(ctx, fd, [meta], { place, mode: meta.seal.mode, leaving: null }, 0, true)
+        this.#tell(
+          inode,
+          'meta-restored',
+          'a directory that had lost its meta file has got it back',
+        )
+      }
+    })
+    if (directory.metas.every(({ kept }) => kept === null)) this.#late.delete(inode)
+  }
+
+  /** Has somebody renamed it, so that nothing of it belongs here any more? */
+  #giveUp({ dirId, name }: Inode, directory: Directory): boolean {
+    const { memory } = this.#tree.ctx
+    const place = memory.place(dirId, name)
+    const isElsewhere = ({ objectId, seal, kept }: Meta): boolean =>
+      kept !== null &&
+      memory.keptElsewhere(objectId, place).some(({ sealSeq }) => sealSeq > seal.sealSeq)
+    if (directory.pending.size > 0 || !directory.metas.every(isElsewhere)) return false
+    for (const { objectId } of directory.metas) memory.left(objectId, place)
+    directory.stale = true
+    return true
+  }
+
+  /** What lies in a directory that nobody remembers, but is sealed for another, goes there. */
+  #bringHome(inode: Inode): void {
+    const { ctx } = this.#tree
+    const fd = this.#tree.descriptor(inode)
+    const moved = bringHome(this.#tree, fd)
+    if (moved === 0) return
+    const message = `${String(moved)} entries of a directory that was renamed elsewhere have gone there`
+    this.#tell(inode, 'brought-home', message)
+    const { parent, name } = inode
+    if (parent === null || ctx.backing.list(fd).length > 0) return
+    ctx.backing.rmdir(this.#tree.descriptor(parent), backingName(inode))
+    this.#tree.outdated(parent, name)
+    this.#tree.unlinked(inode)
+  }
+
+  /** What fails is tried again when something has changed. */
+  #tried(inode: Inode, act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      const { code, message } = error
+      const { log } = this.#tree.ctx
+      log({ level: 'warn', event: 'meta-restored', code, message, blob: blobPath(inode) })
+    }
+  }
+
+  #tell(inode: Inode, event: string, message: string): void {
+    const where = { blob: blobPath(inode), path: plainPath(inode) }
+    this.#tree.ctx.log({ level: 'warn', event, message, ...where })
+  }
+
+  /** Looks at all that are late; milliseconds until the next time. */
+  tend(): number {
+    if (this.#late.size === 0) return Infinity
+    const now = this.#tree.ctx.clock()
+    const wait = this.#tendedAt + TEND_EVERY_MS - now
+    if (wait > 0 && wait <= TEND_EVERY_MS) return wait
+    this.#tendedAt = now
+    for (const inode of [...this.#late.keys()]) {
+      try {
+        if (this.#tree.stat(inode, stat)) this.#restore(inode, this.#tree.directory(inode))
+        else this.#late.delete(inode)
+      } catch (error) {
+        if (!(error instanceof CofferError)) throw error
+        // whoever asks for it is told of anything else
+        if (error instanceof LateMeta && this.#isDue(inode))
+          this.#tried(inode, () => {
+            this.#bringHome(inode)
+          })
+      }
+      // the kernel may have forgotten it
+      this.#tree.closed(inode)
+    }
+    return this.#late.size === 0 ? Infinity : TEND_EVERY_MS
+  }
+
+  /** It is not forgotten before. */
+  has(inode: Inode): boolean {
+    return this.#late.has(inode)
+  }
+
+  forget(inode: Inode): void {
+    this.#late.delete(inode)
+  }
+
+  get list(): LateDirectory[] {
+    return [...this.#late].map(([inode, { state }]) => ({ path: plainPath(inode), state }))
+  }
+}

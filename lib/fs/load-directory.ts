@@ -1,0 +1,157 @@
+// Which metas of a directory count: those in it, and those that this machine remembers. FORMAT.md §7.
+
+import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
+import { metaName, parseBackingName } from '../format/name.js'
+import { previousTag, type Seal } from '../format/seal.js'
+import type { Context } from './context.js'
+import {
+  Directory,
+  LateMeta,
+  lendKept,
+  sameBytes,
+  withMeta,
+  type DirectoryId,
+  type Meta,
+  type Place,
+} from './directory.js'
+import { decodeEntry } from './entry-names.js'
+import { ZERO16, type SealedObject } from './sealed-object.js'
+
+/** A meta that counts, with what is to be remembered of it. */
+interface Found {
+  meta: Meta
+  header: Uint8Array
+  since: number
+}
+
+/**
+ * The directory `dirfd`, which is reached as (parentDirId, name). Of the metas in it every one counts
+ * whose seal names that place and is no older than what is remembered; by prevTag only where none does
+ * by its current name. Throws DIRECTORY_META where none counts and none is remembered; LateMeta where
+ * that is because it has not arrived yet.
+ */
+export function loadDirectory(
+  ctx: Context,
+  dirfd: number,
+  parentDirId: Uint8Array,
+  name: string,
+): Directory {
+  const listing = ctx.backing.list(dirfd)
+  const place = { parentDirId, name }
+  const { counting, problem } = metasIn(ctx, dirfd, listing, place)
+  for (const { meta, header, since } of counting)
+    ctx.memory.noteMeta(meta.objectId, header, meta.seal, since)
+  const metas = counting.map(({ meta }) => meta).sort(byRank)
+  const kept = keptMetas(ctx, place, metas)
+  // beside others, those without which something in the directory could not be read
+  const needed = metas.length === 0 ? kept : kept.filter((of) => isNamed(ctx, dirfd, listing, of))
+  metas.push(...needed.sort(byRank))
+  if (metas.length === 0) throw problem
+  const directory = new Directory(idsOf(ctx, metas), metas)
+  directory.note(listing)
+  return directory
+}
+
+function metasIn(
+  ctx: Context,
+  dirfd: number,
+  listing: readonly string[],
+  place: Place,
+): { counting: Found[]; problem: CofferError } {
+  const current: Found[] = []
+  const leaving: Found[] = []
+  let problem: CofferError = new LateMeta(
+    'the directory cannot be read: it has no meta file; it may not have arrived yet',
+  )
+  for (const file of listing) {
+    if (parseBackingName(file).what !== 'meta') continue
+    try {
+      const [found, where] = withMeta(ctx, dirfd, file, false, (object, seal, _fd, since) => {
+        const { objectId, keyId, header } = object
+        const meta = { file, objectId: objectId.slice(), keyId: keyId.slice(), seal, kept: null }
+        return [{ meta, header, since }, standing(seal, object, place)] as const
+      })
+      if (where === 'elsewhere') problem = refused('its meta file belongs to another place')
+      else if (!ctx.memory.counts(found.meta.objectId, found.meta.seal))
+        problem = refused('its meta file is an old one')
+      else if (where === 'current') current.push(found)
+      else leaving.push(found)
+    } catch (error) {
+      if (error instanceof LateMeta) continue
+      const what = error instanceof Error ? error.message : String(error)
+      problem = refused(`its meta file is damaged (${what})`)
+    }
+  }
+  return { counting: current.length > 0 ? current : leaving, problem }
+}
+
+const refused = (problem: string): CofferError =>
+  new CofferError('DIRECTORY_META', `the directory cannot be read: ${problem}`)
+
+/** What this machine remembers of the place, but those that are there. */
+function keptMetas(ctx: Context, place: Place, there: readonly Meta[]): Meta[] {
+  const metas: Meta[] = []
+  const { memory } = ctx
+  for (const one of memory.keptAt(memory.place(place.parentDirId, place.name))) {
+    const bytes = memory.bytes(one)
+    if (bytes === null) continue
+    try {
+      const meta = lendKept(ctx, bytes, (object, seal) => {
+        const { objectId, keyId } = object
+        const own = { objectId: objectId.slice(), keyId: keyId.slice(), kept: bytes, seal }
+        return standing(seal, object, place) === 'current' && seal.sealSeq === one.sealSeq
+          ? { ...own, file: metaName(objectId) }
+          : null
+      })
+      if (meta !== null && !there.some((of) => sameBytes(of.objectId, meta.objectId)))
+        metas.push(meta)
+    } catch (error) {
+      // the bytes are lost
+      if (!(error instanceof CofferError)) throw error
+    }
+  }
+  return metas
+}
+
+/** Does something in the directory have its name under this meta alone? */
+function isNamed(ctx: Context, dirfd: number, listing: readonly string[], meta: Meta): boolean {
+  const ids = idsOf(ctx, [meta])
+  return listing.some((file) => {
+    const parsed = parseBackingName(file)
+    if (parsed.what !== 'object') return false
+    return decodeEntry(ctx, ids, dirfd, parsed.base, parsed.extension) !== null
+  })
+}
+
+function idsOf(ctx: Context, metas: readonly Meta[]): DirectoryId[] {
+  const ids: DirectoryId[] = []
+  for (const { keyId, seal } of metas) {
+    if (ids.some(({ dirId }) => sameBytes(dirId, seal.acc))) continue
+    ids.push({ dirId: seal.acc, generation: ctx.keyring.generation(keyId) })
+  }
+  return ids
+}
+
+/** Highest sealSeq, then newest mkdir, then smallest objectId. */
+function byRank(a: Meta, b: Meta): number {
+  return (
+    b.seal.sealSeq - a.seal.sealSeq ||
+    b.seal.mtimeSec - a.seal.mtimeSec ||
+    b.seal.mtimeNsec - a.seal.mtimeNsec ||
+    Buffer.compare(a.objectId, b.objectId)
+  )
+}
+
+/** Does a meta's seal name this place, as its own or as the one it is leaving? */
+function standing(
+  seal: Seal,
+  object: SealedObject,
+  { parentDirId, name }: Place,
+): 'current' | 'leaving' | 'elsewhere' {
+  if (sameBytes(seal.parentDirId, parentDirId) && seal.name === name) return 'current'
+  if (sameBytes(seal.prevTag, ZERO16)) return 'elsewhere'
+  return sameBytes(seal.prevTag, previousTag(parentDirId, name, object.keys.acc))
+    ? 'leaving'
+    : 'elsewhere'
+}

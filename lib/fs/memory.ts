@@ -1,0 +1,409 @@
+// This machine's memory of one vault: the metas of directories that it has used, the highest sealSeq
+// that it has seen of each writer of them, and sizes of files. FORMAT.md §7. With it a directory whose
+// meta is late can be read, and one whose meta is an old one is not. It is read when it is first asked
+// for. Nothing depends on it: a memory that is lost, or cannot be written, is one that knows nothing.
+
+import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
+import {
+  ENTRY_LEFT,
+  ENTRY_META,
+  ENTRY_SEEN,
+  ENTRY_SIZE_OF,
+  idOf,
+  NO_ID,
+  type Id,
+  type MemoryEntry,
+} from '../format/memory.js'
+import type { Seal } from '../format/seal.js'
+import { openMemoryFile } from '../store/memory-file.js'
+import type { Context } from './context.js'
+import { MemoryLog } from './memory-log.js'
+
+/**
+ * A stop of the machine must not leave a memory that is ahead of the vault's disk. By then the system
+ * has written by itself what nobody synced.
+ */
+const SETTLED_MS = 60_000
+const TEND_EVERY_MS = 10_000
+/** Not yet stored: at this number what is settled is stored, and beyond the next the oldest is let go. */
+const QUEUE_FULL = 1024
+const QUEUE_MAX = 16 * 1024
+/** Objects, and sizes, that are remembered at most; the oldest are forgotten first. */
+const OBJECTS_MAX = 256 * 1024
+const SIZES_MAX = 128 * 1024
+const SIZES_QUEUED = 512
+
+/** A meta that was used, at the place that its seal names. */
+export interface Kept {
+  readonly objectId: Id
+  /** of (parentDirId, name) */
+  readonly place: Id
+  readonly dirId: Id
+  writer: Id
+  sealSeq: number
+  /** where its bytes lie in the file, or the bytes until they do */
+  meta: Uint8Array | number
+  /** its directory is not there any more */
+  left: boolean
+}
+
+interface Known {
+  /** One, but where two machines gave one directory two names. */
+  kept: Kept[]
+  seen: { writer: Id; sealSeq: number }[]
+}
+
+/** What the file does not have yet. */
+interface Queued {
+  what: Kept | MemoryEntry
+  /** wall clock of the change in the vault folder, milliseconds */
+  since: number
+}
+
+type Base = Pick<
+  Context,
+  'engine' | 'keyring' | 'body' | 'deviceId' | 'backing' | 'nonces' | 'clock' | 'log' | 'readOnly'
+>
+
+export class Memory {
+  readonly #ctx: Base
+  readonly #folder: string | null
+  /** undefined: not looked for yet */
+  #log: MemoryLog | null | undefined
+  readonly #objects = new Map<Id, Known>()
+  /** how many there are in `#objects` */
+  readonly #count = { metas: 0, seen: 0 }
+  readonly #places = new Map<Id, Kept[]>()
+  readonly #sizes = new Map<Id, number>()
+  #queue: Queued[] = []
+  /** asked for several times in a row */
+  #lastPlace: { dirId: Uint8Array; name: string; place: Id } | null = null
+  readonly #newSizes = new Map<string, number>()
+
+  /** `folder` null: nothing is remembered. */
+  constructor(ctx: Base, folder: string | null) {
+    this.#ctx = ctx
+    this.#folder = folder
+  }
+
+  get #writes(): boolean {
+    return this.#open() !== null && !this.#ctx.readOnly
+  }
+
+  #open(): MemoryLog | null {
+    if (this.#log !== undefined) return this.#log
+    this.#log = null
+    const { backing, body, deviceId, keyring, nonces, readOnly } = this.#ctx
+    if (this.#folder === null) return null
+    const file = openMemoryFile(backing, this.#folder, !readOnly)
+    if (file === null) return null
+    const log = new MemoryLog(file, keyring.localState(body.rootKeyId, deviceId), nonces)
+    this.#log = log
+    this.#quietly(() => {
+      log.load((entry) => {
+        this.#recall(entry)
+      })
+    })
+    return this.#log
+  }
+
+  #recall({ type, id, place, dirId, writer, number, meta }: MemoryEntry): void {
+    if (type === ENTRY_META && typeof meta === 'number') {
+      this.#keep({ objectId: id, place, dirId, writer, sealSeq: number, meta, left: false })
+    } else if (type === ENTRY_LEFT) this.#leave(id, place)
+    else if (type === ENTRY_SEEN) this.#saw(id, writer, number)
+    else if (type === ENTRY_SIZE_OF) this.#setSize(id, number)
+  }
+
+  #known(objectId: Id): Known {
+    let known = this.#objects.get(objectId)
+    if (known === undefined) {
+      this.#objects.set(objectId, (known = { kept: [], seen: [] }))
+      if (this.#objects.size > OBJECTS_MAX) this.#forgetOldest()
+    }
+    return known
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#objects
+    if (oldest === undefined) return
+    for (const { objectId, place } of oldest[1].kept.slice()) this.#leave(objectId, place)
+    this.#objects.delete(oldest[0])
+    this.#count.seen -= oldest[1].seen.length
+  }
+
+  #saw(objectId: Id, writer: Id, sealSeq: number): void {
+    const { seen } = this.#known(objectId)
+    const of = seen.find((one) => one.writer === writer)
+    if (of === undefined) {
+      seen.push({ writer, sealSeq })
+      this.#count.seen++
+    } else of.sealSeq = Math.max(of.sealSeq, sealSeq)
+  }
+
+  #keep(kept: Kept): void {
+    this.#leave(kept.objectId, kept.place)
+    this.#saw(kept.objectId, kept.writer, kept.sealSeq)
+    this.#known(kept.objectId).kept.push(kept)
+    this.#count.metas++
+    const there = this.#places.get(kept.place)
+    if (there === undefined) this.#places.set(kept.place, [kept])
+    else there.push(kept)
+  }
+
+  /** The kept meta that was there, or null. */
+  #leave(objectId: Id, place: Id): Kept | null {
+    const kept = this.#find(objectId, place)
+    if (kept === null) return null
+    kept.left = true
+    this.#count.metas--
+    const known = this.#known(objectId)
+    known.kept = known.kept.filter((one) => one !== kept)
+    const others = (this.#places.get(place) ?? []).filter((one) => one !== kept)
+    if (others.length === 0) this.#places.delete(place)
+    else this.#places.set(place, others)
+    return kept
+  }
+
+  #find(objectId: Id, place: Id): Kept | null {
+    return this.#objects.get(objectId)?.kept.find((one) => one.place === place) ?? null
+  }
+
+  /**
+   * Is the seal of a meta no older than what is known of it? One at the place where it was used must
+   * not be below what was used; anywhere else it must be above everything that its writer was seen to
+   * write, as a change is that another machine made at the same time.
+   */
+  counts(objectId: Uint8Array, seal: Seal): boolean {
+    this.#open()
+    const id = idOf(objectId)
+    const known = this.#objects.get(id)
+    if (known === undefined) return true
+    const kept = this.#find(id, this.place(seal.parentDirId, seal.name))
+    if (kept !== null && seal.sealSeq >= kept.sealSeq) return true
+    const writer = idOf(seal.writer)
+    return seal.sealSeq > (known.seen.find((one) => one.writer === writer)?.sealSeq ?? 0)
+  }
+
+  /** The highest sealSeq of a meta that was seen: what this machine seals next is above it. */
+  highest(objectId: Uint8Array): number {
+    this.#open()
+    const seen = this.#objects.get(idOf(objectId))?.seen ?? []
+    return seen.reduce((most, { sealSeq }) => Math.max(most, sealSeq), 0)
+  }
+
+  /** A meta is used, or was written here: 1024 bytes, which are kept, and their current seal. */
+  noteMeta(objectId: Uint8Array, header: Uint8Array, seal: Seal, since: number): void {
+    if (!this.#writes) return
+    const id = idOf(objectId)
+    const place = this.place(seal.parentDirId, seal.name)
+    const known = this.#find(id, place)
+    if (known !== null && known.sealSeq >= seal.sealSeq) return
+    const of = { objectId: id, place, dirId: idOf(seal.acc), writer: idOf(seal.writer) }
+    const kept = { ...of, sealSeq: seal.sealSeq, meta: header, left: false }
+    this.#keep(kept)
+    this.#enqueue(kept, since)
+  }
+
+  /** The directory does not lie there any more, by this machine's doing or as it has seen. */
+  left(objectId: Uint8Array | Id, place: Id): void {
+    if (!this.#writes) return
+    const id = typeof objectId === 'string' ? objectId : idOf(objectId)
+    const kept = this.#leave(id, place)
+    if (kept === null) return
+    const { dirId, writer, sealSeq } = kept
+    const entry = { number: sealSeq, id, place, dirId, writer, meta: null }
+    const now = this.#ctx.clock()
+    this.#enqueue({ ...entry, type: ENTRY_SEEN }, now)
+    this.#enqueue({ ...entry, type: ENTRY_LEFT }, now)
+  }
+
+  /** The directory at that place was removed here. */
+  removed(place: Id): void {
+    for (const { objectId } of this.keptAt(place).slice()) this.left(objectId, place)
+  }
+
+  keptAt(place: Id): readonly Kept[] {
+    this.#open()
+    return this.#places.get(place) ?? []
+  }
+
+  /** Of a meta that was found at `place`: where else it was used. */
+  keptElsewhere(objectId: Uint8Array, place: Id): Kept[] {
+    this.#open()
+    const { kept } = this.#objects.get(idOf(objectId)) ?? { kept: [] }
+    return kept.length < 2 ? [] : kept.filter((one) => one.place !== place)
+  }
+
+  /** The directories that have that id. Looks at all: for what happens rarely. */
+  keptOf(dirId: Uint8Array): Kept[] {
+    this.#open()
+    const id = idOf(dirId)
+    return [...this.#objects.values()].flatMap(({ kept }) => kept.filter((k) => k.dirId === id))
+  }
+
+  /** 1024 bytes, not verified; null where they are lost. The caller's own. */
+  bytes({ meta }: Kept): Uint8Array | null {
+    if (typeof meta !== 'number') return meta.slice()
+    let bytes: Uint8Array | null = null
+    this.#quietly(() => (bytes = this.#open()?.meta(meta) ?? null))
+    return bytes
+  }
+
+  /** Of a name in a directory. */
+  place(dirId: Uint8Array, name: string): Id {
+    const last = this.#lastPlace
+    if (last?.name === name && Buffer.compare(last.dirId, dirId) === 0) return last.place
+    const place = idOf(this.#ctx.engine.sha256(Buffer.concat([dirId, Buffer.from(name)])))
+    this.#lastPlace = { dirId: dirId.slice(), name, place }
+    return place
+  }
+
+  /** Plaintext bytes that the file had when this machine saw it last, or null. */
+  sizeOf(dirId: Uint8Array, base: string): number | null {
+    this.#open()
+    const known = this.#newSizes.get(idOf(dirId) + base)
+    return known ?? this.#sizes.get(this.place(dirId, base)) ?? null
+  }
+
+  noteSize(dirId: Uint8Array, base: string, size: number): void {
+    if (!this.#writes) return
+    this.#newSizes.set(idOf(dirId) + base, size)
+    if (this.#newSizes.size >= SIZES_QUEUED) this.#queueSizes()
+  }
+
+  #queueSizes(): void {
+    for (const [key, number] of this.#newSizes) {
+      const id = this.place(Buffer.from(key.slice(0, 16), 'latin1'), key.slice(16))
+      if (this.#sizes.get(id) === number) continue
+      this.#setSize(id, number)
+      this.#enqueue({ ...NOTHING, type: ENTRY_SIZE_OF, number, id }, 0)
+    }
+    this.#newSizes.clear()
+  }
+
+  #setSize(id: Id, size: number): void {
+    this.#sizes.delete(id)
+    this.#sizes.set(id, size)
+    if (this.#sizes.size <= SIZES_MAX) return
+    const [oldest] = this.#sizes.keys()
+    if (oldest !== undefined) this.#sizes.delete(oldest)
+  }
+
+  #enqueue(what: Kept | MemoryEntry, since: number): void {
+    this.#queue.push({ what, since })
+    if (this.#queue.length % QUEUE_FULL !== 0) return
+    this.#store(this.#ctx.clock() - SETTLED_MS)
+    for (const { what } of this.#queue.splice(0, Math.max(0, this.#queue.length - QUEUE_MAX)))
+      if ('left' in what && !what.left) this.#leave(what.objectId, what.place)
+  }
+
+  /** Stores what is settled; milliseconds until the next look. */
+  tend(): number {
+    if (this.#queue.length + this.#newSizes.size === 0) return Infinity
+    this.#queueSizes()
+    this.#store(this.#ctx.clock() - SETTLED_MS)
+    return this.#queue.length === 0 ? Infinity : TEND_EVERY_MS
+  }
+
+  /** Everything of the vault is on its disk. */
+  store(): void {
+    this.#queueSizes()
+    this.#store(Infinity)
+  }
+
+  #store(before: number): void {
+    const log = this.#log ?? null
+    if (log === null || this.#queue.length === 0) return
+    const entries: MemoryEntry[] = []
+    const owners: (Kept | null)[] = []
+    const later: Queued[] = []
+    for (const queued of this.#queue) {
+      const { what, since } = queued
+      const kept = 'left' in what ? what : null
+      if (kept?.left === true) continue
+      if (since > before) later.push(queued)
+      else {
+        entries.push('left' in what ? entryOf(what) : what)
+        owners.push(kept)
+      }
+    }
+    this.#queue = later
+    this.#quietly(() => {
+      if (entries.length > 0) log.add(entries)
+      settle(entries, owners)
+      // what is not settled must not get into the file by another way
+      if (later.length === 0) this.#compact(log)
+    })
+  }
+
+  #compact(log: MemoryLog): void {
+    const { metas, seen } = this.#count
+    if (!log.isWasteful(seen + metas + this.#sizes.size, metas)) return
+    const owners: (Kept | null)[] = []
+    settle(log.rewrite(this.#everything(log, owners)), owners)
+  }
+
+  *#everything(log: MemoryLog, owners: (Kept | null)[]): Generator<MemoryEntry> {
+    for (const [id, { kept, seen }] of this.#objects) {
+      for (const one of kept) {
+        if (typeof one.meta !== 'number') continue
+        const meta = log.meta(one.meta)
+        if (meta === null) continue
+        owners.push(one)
+        yield { ...entryOf(one), meta }
+      }
+      for (const { writer, sealSeq } of seen) {
+        if (kept.some((one) => one.writer === writer && one.sealSeq >= sealSeq)) continue
+        owners.push(null)
+        yield { ...NOTHING, type: ENTRY_SEEN, id, writer, number: sealSeq }
+      }
+    }
+    for (const [id, number] of this.#sizes) {
+      owners.push(null)
+      yield { ...NOTHING, type: ENTRY_SIZE_OF, id, number }
+    }
+  }
+
+  /** A memory that fails is given up, and that is all. */
+  #quietly(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      this.#log?.close()
+      this.#log = null
+      this.#queue = []
+      const message = `this machine's memory of the vault cannot be kept: ${error.message}`
+      this.#ctx.log({ level: 'warn', event: 'memory', message })
+    }
+  }
+
+  /** What was not stored is lost. */
+  close(): void {
+    this.#log?.close()
+    this.#log = null
+  }
+}
+
+const NOTHING = { number: 0, place: NO_ID, dirId: NO_ID, writer: NO_ID, meta: null }
+
+const entryOf = ({ objectId, place, dirId, writer, sealSeq, meta }: Kept): MemoryEntry => ({
+  type: ENTRY_META,
+  number: sealSeq,
+  id: objectId,
+  place,
+  dirId,
+  writer,
+  meta,
+})
+
+/** The metas lie where their entries say. */
+function settle(entries: readonly MemoryEntry[], owners: readonly (Kept | null)[]): void {
+  for (const [i, owner] of owners.entries()) {
+    const meta = entries[i]?.meta
+    if (owner === null || meta === undefined || meta === null) continue
+    owner.meta = meta
+  }
+}

@@ -1,0 +1,643 @@
+// Directories whose metas are late, lost or old ones, and what a machine's memory of them is good for.
+// FORMAT.md §7. The folder is rewritten as a sync client, or a cloud, would rewrite it.
+
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { errnoOf } from '../../lib/errors.js'
+import { TestVault, type Session } from './session.js'
+
+const { EIO } = constants.errno
+const TEN_MINUTES = 10 * 60_000
+
+/** A vault, and the machines that have it: each with a memory of its own. */
+class Shared extends TestVault {
+  readonly #open = new Map<number, Session>()
+
+  constructor(t: Test) {
+    super(12)
+    t.teardown(() => {
+      this.remove()
+    })
+  }
+
+  stateOf(device: number): string {
+    const folder = join(this.state, `machine-${String(device)}`)
+    mkdirSync(folder, { recursive: true })
+    return folder
+  }
+
+  on(device: number): Session {
+    const session = this.open({ device, journalFolder: this.stateOf(device) })
+    this.#open.set(device, session)
+    return session
+  }
+
+  /** The same machine after an unmount and a mount. */
+  again(device: number): Session {
+    this.#open.get(device)?.close()
+    return this.on(device)
+  }
+
+  metas(path: string): string[] {
+    const folder = this.blob(path)
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.cfm'))
+      .sort()
+      .map((name) => join(folder, name))
+  }
+
+  meta(path: string): string {
+    const [one, ...others] = this.metas(path)
+    if (one === undefined || others.length > 0) throw new Error(`${path} has not one meta`)
+    return one
+  }
+}
+
+const errno = (act: () => unknown): number => {
+  try {
+    act()
+    return 0
+  } catch (error) {
+    return errnoOf(error)
+  }
+}
+
+const events = (session: Session): string[] =>
+  session.log.map(({ event }) => event).filter((event) => event.startsWith('meta-'))
+
+function withDirectory(t: Test): Shared {
+  const vault = new Shared(t)
+  const session = vault.on(1)
+  session.mkdir('/d')
+  session.write('/d/f', 'one')
+  session.mkdir('/d/sub')
+  session.write('/d/sub/g', 'two')
+  session.close()
+  vault.skew += 10_000
+  return vault
+}
+
+t.test(
+  'a meta that is missing is replaced by the memory of it, until it is there again',
+  async (t) => {
+    const vault = withDirectory(t)
+    const path = vault.meta('/d')
+    const bytes = readFileSync(path)
+    rmSync(path)
+    const session = vault.on(1)
+    t.equal(session.read('/d/f').toString(), 'one')
+    t.same([...session.list('/d').keys()].sort(), ['f', 'sub'])
+    session.write('/d/new', 'three')
+    const file = session.open('/d/f')
+    file.write(3, Buffer.from(' and more'))
+    file.close()
+    t.same(events(session), ['meta-remembered'])
+    t.match(session.log, [{ level: 'warn', path: '/d' }])
+    t.same(session.drive.counters.late, [{ path: '/d', state: 'remembered' }])
+    t.same(session.drive.counters.damaged, [])
+    t.notOk(existsSync(path), 'nothing is written back so soon')
+    writeFileSync(path, bytes)
+    vault.skew += 1500
+    t.equal(session.read('/d/new').toString(), 'three')
+    t.same(events(session), ['meta-remembered', 'meta-arrived'])
+    t.same(session.drive.counters.late, [])
+    session.close()
+    t.equal(vault.open().read('/d/f').toString(), 'one and more', 'for others, too')
+  },
+)
+
+t.test('one that goes away while the drive is in use', async (t) => {
+  const vault = withDirectory(t)
+  const session = vault.on(1)
+  session.at('/d', (held) => {
+    session.list('/d')
+    rmSync(vault.meta('/d'))
+    t.equal(session.read('/d/f').toString(), 'one')
+    t.ok(session.statNode(held).mode)
+    session.write('/d/x', 'x')
+    // a rename has to seal it
+    session.rename('/d', '/e')
+  })
+  t.equal(session.read('/e/x').toString(), 'x')
+  session.close()
+  t.equal(vault.open().read('/e/sub/g').toString(), 'two', 'the meta is there for everybody')
+})
+
+t.test('without a memory it waits, and comes back by itself', async (t) => {
+  const vault = withDirectory(t)
+  const path = vault.meta('/d')
+  const bytes = readFileSync(path)
+  for (const [what, spoil] of [
+    [
+      'missing',
+      () => {
+        rmSync(path)
+      },
+    ],
+    [
+      'empty',
+      () => {
+        truncateSync(path, 0)
+      },
+    ],
+    [
+      'half',
+      () => {
+        truncateSync(path, 512)
+      },
+    ],
+    [
+      'zeros',
+      () => {
+        writeFileSync(path, Buffer.alloc(1024))
+      },
+    ],
+  ] as const) {
+    spoil()
+    const session = vault.open()
+    t.equal(
+      errno(() => session.list('/d')),
+      EIO,
+      what,
+    )
+    t.equal(
+      errno(() => session.read('/d/f')),
+      EIO,
+    )
+    t.equal(
+      errno(() => {
+        session.write('/d/z', 'z')
+      }),
+      EIO,
+    )
+    t.equal(
+      errno(() => {
+        session.rename('/d', '/e')
+      }),
+      EIO,
+    )
+    t.same(events(session), ['meta-waiting'], 'told once')
+    t.same(
+      session.log.filter(({ event }) => event === 'refused'),
+      [],
+    )
+    t.same(session.drive.counters.late, [{ path: '/d', state: 'waiting' }])
+    t.same(session.drive.counters.damaged, [], 'that is no damage')
+    writeFileSync(path, bytes)
+    t.equal(session.read('/d/f').toString(), 'one', 'at once')
+    t.same(session.drive.counters.late, [])
+    t.same(events(session), ['meta-waiting', 'meta-arrived'])
+    session.close()
+  }
+  writeFileSync(path, Buffer.alloc(1024, 7))
+  const session = vault.open()
+  t.equal(
+    errno(() => session.list('/d')),
+    EIO,
+  )
+  t.match(session.drive.counters.damaged, [{ path: '/d', code: 'DIRECTORY_META' }], 'this is')
+})
+
+t.test('half a meta does not matter where it is remembered', async (t) => {
+  const vault = withDirectory(t)
+  truncateSync(vault.meta('/d'), 700)
+  const session = vault.on(1)
+  t.equal(session.read('/d/f').toString(), 'one')
+  t.same(session.drive.counters.late, [{ path: '/d', state: 'remembered' }])
+  session.mkdir('/d/more')
+  session.rename('/d', '/moved')
+  t.equal(statSync(vault.meta('/moved')).size, 1024)
+  session.close()
+  t.equal(vault.open().read('/moved/f').toString(), 'one')
+})
+
+t.test(
+  'it is written back when the directory has been still, and something lies in it',
+  async (t) => {
+    const vault = withDirectory(t)
+    const kept = readFileSync(vault.meta('/d'))
+    rmSync(vault.meta('/d'))
+    const session = vault.on(1)
+    session.list('/d')
+    vault.skew += TEN_MINUTES - 60_000
+    session.list('/d')
+    t.same(vault.metas('/d'), [], 'not before its time')
+    vault.skew += 120_000
+    t.type(session.drive.tend(), 'number')
+    t.equal(vault.metas('/d').length, 1, 'without being asked for')
+    t.notSame(readFileSync(vault.meta('/d')), kept, 'sealed anew')
+    t.same(events(session), ['meta-remembered', 'meta-restored'])
+    t.same(session.drive.counters.late, [])
+    t.equal(vault.open().read('/d/f').toString(), 'one', 'every machine can read it')
+  },
+)
+
+t.test('nothing is written back for what nobody needs', async (t) => {
+  const vault = withDirectory(t)
+  const folder = vault.blob('/d')
+  const blobs = readdirSync(folder).filter((name) => name.endsWith('.cff'))
+  rmSync(vault.meta('/d'))
+  const sub = readdirSync(folder).find((name) => name.endsWith('.cfd'))!
+  for (const name of readdirSync(join(folder, sub))) rmSync(join(folder, sub, name))
+  for (const name of blobs) writeFileSync(join(folder, name), Buffer.alloc(2000, 1))
+  writeFileSync(join(folder, 'foreign.txt'), 'x')
+  const session = vault.on(1)
+  vault.skew += 2 * TEN_MINUTES
+  t.equal(
+    errno(() => session.read('/d/f')),
+    EIO,
+  )
+  t.same([...session.list('/d').keys()].sort(), ['f', 'sub'], 'it is shown')
+  t.same(
+    readdirSync(folder).filter((name) => name.endsWith('.cfm')),
+    [],
+  )
+  const readOnly = vault.open({ readOnly: true, device: 1, journalFolder: vault.stateOf(1) })
+  t.same([...readOnly.list('/d').keys()].sort(), ['f', 'sub'], 'to a drive that only reads, too')
+})
+
+t.test('a file far below brings all metas back', async (t) => {
+  const vault = withDirectory(t)
+  const sub = vault.blob('/d/sub')
+  const metas = [vault.meta('/d'), vault.meta('/d/sub')]
+  const [f] = [vault.blob('/d/f')]
+  for (const path of [...metas, f]) rmSync(path)
+  const session = vault.on(1)
+  vault.skew += 2 * TEN_MINUTES
+  t.equal(session.read('/d/sub/g').toString(), 'two')
+  t.equal(vault.metas('/d').length, 1)
+  t.equal(readdirSync(sub).filter((name) => name.endsWith('.cfm')).length, 1)
+  session.close()
+  t.equal(vault.open().read('/d/sub/g').toString(), 'two')
+})
+
+t.test('an old meta that is put back after a rename does not count', async (t) => {
+  const vault = withDirectory(t)
+  const [old, folder] = [readFileSync(vault.meta('/d')), vault.blob('/d')]
+  const name = vault.meta('/d').slice(folder.length + 1)
+  const f = vault.blob('/d/f')
+  const [fBytes, fName] = [readFileSync(f), f.slice(folder.length + 1)]
+  let session = vault.on(1)
+  session.rename('/d', '/e')
+  const putBack = (): void => {
+    mkdirSync(folder)
+    writeFileSync(join(folder, name), old)
+    writeFileSync(join(folder, fName), fBytes)
+  }
+  putBack()
+  t.equal(vault.open().read('/d/f').toString(), 'one', 'it is good where nobody knows')
+  for (const round of ['first', 'after a mount']) {
+    t.comment(round)
+    t.equal(
+      errno(() => session.list('/d')),
+      EIO,
+    )
+    t.equal(
+      errno(() => session.read('/d/f')),
+      EIO,
+    )
+    t.equal(session.read('/e/f').toString(), 'one')
+    t.match(session.drive.counters.damaged, [{ path: '/d' }])
+    session = vault.again(1)
+  }
+  rmSync(folder, { recursive: true })
+  session.rename('/e', '/d')
+  t.equal(session.read('/d/f').toString(), 'one', 'there and back')
+  session.close()
+  // the whole state from before, under the name where it was
+  writeFileSync(vault.meta('/d'), old)
+  session = vault.on(1)
+  t.equal(session.read('/d/f').toString(), 'one')
+  t.same(session.drive.counters.late, [{ path: '/d', state: 'remembered' }])
+})
+
+t.test(
+  'one that another machine has renamed does not count at its old place, either',
+  async (t) => {
+    const vault = withDirectory(t)
+    const [old, folder] = [readFileSync(vault.meta('/d')), vault.blob('/d')]
+    const name = vault.meta('/d').slice(folder.length + 1)
+    const other = vault.on(2)
+    other.rename('/d', '/e')
+    other.close()
+    const session = vault.on(1)
+    t.equal(session.read('/e/f').toString(), 'one')
+    mkdirSync(folder)
+    writeFileSync(join(folder, name), old)
+    t.equal(
+      errno(() => session.list('/d')),
+      EIO,
+    )
+    t.equal(
+      errno(() => vault.again(1).list('/d')),
+      EIO,
+    )
+  },
+)
+
+t.test('a removed directory does not come back, unless somebody seals it anew', async (t) => {
+  const vault = withDirectory(t)
+  const folder = vault.blob('/d/sub')
+  const aside = join(vault.state, 'aside')
+  cpSync(folder, aside, { recursive: true, preserveTimestamps: true })
+  let session = vault.on(1)
+  session.unlink('/d/sub/g')
+  session.rmdir('/d/sub')
+  cpSync(aside, folder, { recursive: true })
+  for (const round of ['first', 'after a mount']) {
+    t.comment(round)
+    t.equal(
+      errno(() => session.list('/d/sub')),
+      EIO,
+    )
+    t.equal(
+      errno(() => session.read('/d/sub/g')),
+      EIO,
+    )
+    session = vault.again(1)
+  }
+  // another machine that had it too, and lost the meta to the removal
+  rmSync(folder, { recursive: true })
+  cpSync(aside, folder, { recursive: true })
+  const other = vault.on(2)
+  other.list('/d/sub')
+  rmSync(vault.meta('/d/sub'))
+  vault.skew += TEN_MINUTES + 1000
+  vault.again(2).list('/d/sub')
+  t.equal(session.read('/d/sub/g').toString(), 'two', 'its edit is not lost')
+  session.mkdir('/d/empty')
+  session.rmdir('/d/empty')
+  session.mkdir('/d/empty')
+  t.equal(
+    errno(() => vault.again(1).list('/d/empty')),
+    0,
+    'a new one of that name',
+  )
+})
+
+t.test('swapped directories stay refused', async (t) => {
+  const vault = withDirectory(t)
+  let session = vault.on(1)
+  session.mkdir('/other')
+  session.write('/other/f', 'another')
+  session = vault.again(1)
+  const [a, b] = [vault.blob('/d'), vault.blob('/other')]
+  renameSync(a, `${a}.swap`)
+  renameSync(b, a)
+  renameSync(`${a}.swap`, b)
+  for (const path of ['/d', '/other']) {
+    const outcome = errno(() => session.read(`${path}/f`))
+    t.ok(outcome !== 0, `${path} gives ${String(outcome)}`)
+  }
+  // and without their metas, what lies there is not shown as what was there
+  for (const folder of [a, b])
+    for (const name of readdirSync(folder)) if (name.endsWith('.cfm')) rmSync(join(folder, name))
+  session = vault.again(1)
+  for (const path of ['/d', '/other']) t.ok(errno(() => session.read(`${path}/f`)) !== 0, path)
+})
+
+t.test('a conflict copy of a meta is as good', async (t) => {
+  const vault = withDirectory(t)
+  for (const end of [
+    '.sync-conflict-20260101-120000-ABCDEFG.cfm',
+    ' (1).cfm',
+    ' (conflicted copy).cfm',
+  ]) {
+    const path = vault.meta('/d')
+    renameSync(path, path.replace(/(dir-[0-9a-f]{16}).*\.cfm$/, `$1${end}`))
+    const session = vault.open()
+    t.equal(session.read('/d/f').toString(), 'one', end)
+    session.rename('/d', '/e')
+    session.rename('/e', '/d')
+    t.equal(session.read('/d/f').toString(), 'one')
+    session.close()
+  }
+})
+
+/** The same directory, made on two machines apart, as a sync client lays the two together. */
+function madeTwice(t: Test): { vault: Shared; metas: [string, string] } {
+  const vault = new Shared(t)
+  const made = (device: number): string => {
+    const session = vault.on(device)
+    session.mkdir('/d')
+    session.write(`/d/of ${String(device)}`, String(device))
+    session.write('/d/both', String(device))
+    session.close()
+    vault.skew += 10_000
+    const aside = join(vault.state, `made-${String(device)}`)
+    renameSync(vault.blob('/d'), aside)
+    return aside
+  }
+  const [one, two] = [made(1), made(2)]
+  const session = vault.open()
+  session.mkdir('/d')
+  session.close()
+  const folder = vault.blob('/d')
+  rmSync(folder, { recursive: true })
+  for (const from of [one, two]) cpSync(from, folder, { recursive: true })
+  const [first = '', second = ''] = vault.metas('/d')
+  const isOfOne = existsSync(join(one, first.slice(folder.length + 1)))
+  return { vault, metas: isOfOne ? [first, second] : [second, first] }
+}
+
+t.test('one directory made on two machines', async (t) => {
+  const { vault, metas } = madeTwice(t)
+  for (const device of [1, 2, 3]) {
+    const session = vault.on(device)
+    const shown = [...session.list('/d').keys()].filter((name) => !name.startsWith('new'))
+    t.same(shown.sort(), ['both', 'of 1', 'of 2'])
+    t.equal(session.read('/d/of 1').toString(), '1')
+    t.equal(session.read('/d/of 2').toString(), '2')
+    t.equal(session.read('/d/both').toString(), '2', 'that of the directory that was made last')
+    session.write(`/d/new ${String(device)}`, 'n')
+    session.rename('/d', '/e')
+    session.rename('/e', '/d')
+    t.equal(session.list('/d').size, 3 + device)
+    session.close()
+    vault.skew += 10_000
+  }
+  // one of the two goes: what has its name under it is still there for whoever knows
+  for (const meta of metas) {
+    const bytes = readFileSync(meta)
+    rmSync(meta)
+    let session = vault.on(1)
+    t.same([...session.list('/d').keys()].sort(), [
+      'both',
+      'new 1',
+      'new 2',
+      'new 3',
+      'of 1',
+      'of 2',
+    ])
+    t.equal(session.read('/d/of 1').toString(), '1')
+    t.equal(session.read('/d/of 2').toString(), '2')
+    t.same(session.drive.counters.late, [{ path: '/d', state: 'remembered' }])
+    session.close()
+    session = vault.open()
+    t.equal(session.list('/d').size < 6, true, 'and not for others')
+    session.close()
+    writeFileSync(meta, bytes)
+  }
+  const session = vault.on(1)
+  for (const name of session.list('/d').keys()) session.unlink(`/d/${name}`)
+  for (const name of session.list('/d').keys()) session.unlink(`/d/${name}`)
+  session.rmdir('/d')
+  t.notOk(session.exists('/d'))
+})
+
+t.test('deleted on one machine, edited on the other', async (t) => {
+  const vault = withDirectory(t)
+  const two = vault.on(2)
+  two.list('/d')
+  two.list('/d/sub')
+  two.close()
+  // the client deletes what it may, and keeps the edited file
+  const [folder, edited] = [vault.blob('/d'), vault.blob('/d/f')]
+  const kept = readFileSync(edited)
+  const one = vault.on(1)
+  for (const path of ['/d/f', '/d/sub/g']) one.unlink(path)
+  one.rmdir('/d/sub')
+  one.rmdir('/d')
+  mkdirSync(folder)
+  writeFileSync(edited, kept)
+  const late = vault.on(2)
+  t.equal(late.read('/d/f').toString(), 'one', 'whoever edited it goes on')
+  t.equal(
+    errno(() => one.read('/d/f')),
+    EIO,
+    'whoever deleted it waits',
+  )
+  vault.skew += TEN_MINUTES + 1000
+  late.drive.tend()
+  t.equal(one.read('/d/f').toString(), 'one', 'and sees it when the meta is back')
+  t.same([...one.list('/d').keys()], ['f'])
+})
+
+t.test('renamed on both: each machine reads both, and goes on renaming', async (t) => {
+  const vault = withDirectory(t)
+  vault.on(2).list('/d')
+  vault.on(2).close()
+  const folder = vault.blob('/d')
+  const aside = join(vault.state, 'aside')
+  cpSync(folder, aside, { recursive: true })
+  const one = vault.on(1)
+  one.rename('/d', '/by one')
+  const hidden = vault.blob('/by one')
+  renameSync(hidden, `${aside}-one`)
+  cpSync(aside, folder, { recursive: true })
+  const two = vault.on(2)
+  two.rename('/d', '/x')
+  two.rename('/x', '/by two')
+  renameSync(`${aside}-one`, hidden)
+  let sessions = [one, two]
+  const both = (message: string, paths: string[]): void => {
+    for (const session of sessions)
+      for (const path of paths) t.equal(session.read(`${path}/f`).toString(), 'one', message)
+  }
+  both('side by side', ['/by one', '/by two'])
+  sessions = [vault.again(1), vault.again(2)]
+  both('after a mount', ['/by two', '/by one'])
+  sessions[1]!.rename('/by two', '/k')
+  sessions[1]!.rename('/by one', '/m')
+  both('after more renames', ['/k', '/m'])
+  sessions = [vault.again(1), vault.again(2)]
+  both('and a mount', ['/m', '/k'])
+})
+
+function renamedAndEdited(t: Test, by: 1 | 2): void {
+  const vault = withDirectory(t)
+  const long = 'ü'.repeat(100)
+  let one = vault.on(1)
+  one.write(`/d/${long}`, 'long')
+  one.write('/d/to go', 'x')
+  one.close()
+  let two = vault.on(2)
+  for (const path of ['/d', '/d/sub']) two.list(path)
+  two.close()
+  const folder = vault.blob('/d')
+  const aside = join(vault.state, 'aside')
+  cpSync(folder, aside, { recursive: true })
+  one = vault.on(1)
+  one.rename('/d', '/e')
+  one.unlink('/e/to go')
+  one.unlink(`/e/${long}`)
+  one.close()
+  // meanwhile, on the other
+  const hidden = vault.blob('/e')
+  renameSync(hidden, `${aside}-renamed`)
+  cpSync(aside, folder, { recursive: true })
+  two = vault.on(2)
+  const file = two.open('/d/f')
+  file.write(0, Buffer.from('edited'))
+  file.close()
+  two.write('/d/sub/new', 'below')
+  two.mkdir('/d/made')
+  two.write('/d/made/in it', 'made')
+  two.close()
+  // the client removes what the other has renamed, and keeps what was changed or made
+  for (const name of ['to go', 'sub/g']) rmSync(vault.blob(`/d/${name}`))
+  for (const path of ['/d/sub', '/d']) rmSync(vault.meta(path))
+  renameSync(`${aside}-renamed`, hidden)
+  one = vault.on(1)
+  two = vault.on(2)
+  for (const session of [one, two]) {
+    t.same([...session.list('/e').keys()].sort(), ['f', 'sub'])
+  }
+  t.equal(
+    errno(() => one.list('/d')),
+    EIO,
+    'to whoever renamed it, it is not what it was',
+  )
+  t.equal(two.read('/d/f').toString(), 'edited', 'whoever edited in it goes on')
+  one.drive.tend()
+  two.drive.tend()
+  t.ok(existsSync(folder))
+  vault.skew += TEN_MINUTES + 1000
+  const [at, late] = by === 1 ? [one, 'meta-waiting'] : [two, 'meta-remembered']
+  at.drive.tend()
+  t.notOk(existsSync(folder), 'nothing is left of the old one')
+  t.match(at.log, [{ event: late }, { event: 'brought-home' }])
+  t.same(at.drive.counters.late, [])
+  for (const session of [one, two, vault.open()]) {
+    t.notOk(session.exists('/d'))
+    t.same([...session.list('/e').keys()].filter((name) => !name.includes('conflict')).sort(), [
+      'f',
+      'made',
+      'sub',
+      long,
+    ])
+    t.equal(session.read('/e/f').toString(), 'one', 'the version that was there')
+    t.equal(session.read('/e/sub/new').toString(), 'below')
+    t.equal(session.read('/e/sub/g').toString(), 'two')
+    t.equal(session.read('/e/made/in it').toString(), 'made')
+    t.equal(session.read(`/e/${long}`).toString(), 'long')
+  }
+  const [copy, ...others] = readdirSync(vault.blob('/e')).filter((name) =>
+    name.includes(' (conflict '),
+  )
+  t.same(others, [])
+  rmSync(vault.blob('/e/f'))
+  renameSync(join(vault.blob('/e'), copy!), join(vault.blob('/e'), copy!.replace(/ \(.*\)/, '')))
+  t.equal(vault.open().read('/e/f').toString(), 'edited', 'and the other, beside it')
+}
+
+t.test('renamed on one machine, edited on the other: the edit goes where it is', async (t) => {
+  renamedAndEdited(t, 1)
+})
+
+t.test('by the machine that has edited it, too', async (t) => {
+  renamedAndEdited(t, 2)
+})
