@@ -74,6 +74,8 @@ export class TestVault {
       holdInodes?: boolean
       journalFolder?: string
       backing?: Backing
+      /** first byte of its id */
+      device?: number
     } = {},
   ): Session {
     const { readOnly = false, portable = false, holdInodes = false, backing } = options
@@ -85,7 +87,7 @@ export class TestVault {
           vaultPath: this.folder,
           vaultId: this.keys.vaultId,
           body: this.#body,
-          deviceId: Buffer.alloc(16, 0xe0),
+          deviceId: Buffer.alloc(16, options.device ?? 0xe0),
           readOnly,
           portable,
           journalFolder,
