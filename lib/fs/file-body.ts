@@ -193,6 +193,12 @@ export class FileBody implements JournaledBlob {
     this.set.mtime = mtime
   }
 
+  /** Is it new, or was it emptied, and has nothing been written since? */
+  get isEmptied(): boolean {
+    const { size, records } = this.content
+    return size === 0 && (this.object.seal === null || records.cutTo === 0)
+  }
+
   /** Is it time to seal a file that stays open? */
   due(now: number): boolean {
     const { unsealed, urgent } = this.content

@@ -62,8 +62,12 @@ export function withObject(
 ): void {
   const { body } = inode
   if (body === null) {
-    withHeader(tree, inode, (object, _fd, floor) =>
-      use(object, Math.max(object.seal?.sealSeq ?? 0, floor)),
+    // not for writing: that alone is an event for those who watch the folder
+    withHeader(
+      tree,
+      inode,
+      (object, _fd, floor) => use(object, Math.max(object.seal?.sealSeq ?? 0, floor)),
+      false,
     )
   } else {
     body.seqFloor = use(body.object, Math.max(body.object.seal?.sealSeq ?? 0, body.seqFloor))

@@ -1,6 +1,7 @@
 // The small files of ours beside the blobs: sidecars of long names, tickets, metas. FORMAT.md §1.
 
 import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
 import type { EncodedName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import type { Tree } from './tree.js'
@@ -14,6 +15,30 @@ export function temporaryName(tree: Tree): string {
   return `~$${Buffer.from(random).toString('base64url')}.tmp`
 }
 
+/** An open file without a name, filled; -1 where the file system has none. `durable`: on the disk. */
+export function openUnnamed(
+  tree: Tree,
+  dirfd: number,
+  content: Uint8Array,
+  durable: boolean,
+): number {
+  const { backing } = tree.ctx
+  const fd = backing.createUnnamed(dirfd, 0o600)
+  if (fd >= 0) fill(tree, fd, content, durable)
+  return fd
+}
+
+function fill(tree: Tree, fd: number, content: Uint8Array, durable: boolean): void {
+  const { backing } = tree.ctx
+  try {
+    backing.write(fd, content, 0, content.length, 0)
+    if (durable) backing.datasync(fd)
+  } catch (error) {
+    backing.close(fd)
+    throw error
+  }
+}
+
 /** Creates and fills a new file; `durable`: its content is on the disk afterwards. */
 export function writeSmall(
   tree: Tree,
@@ -24,15 +49,11 @@ export function writeSmall(
 ): void {
   const { backing } = tree.ctx
   const fd = backing.createNew(dirfd, name, 0o600)
-  try {
-    backing.write(fd, content, 0, content.length, 0)
-    if (durable) backing.datasync(fd)
-  } finally {
-    backing.close(fd)
-  }
+  fill(tree, fd, content, durable)
+  backing.close(fd)
 }
 
-/** Fills a file that may be there already: nobody sees half of it. */
+/** Fills a file that may be there already: nobody sees half of it, nor, where it is new, another name. */
 export function replaceSmall(
   tree: Tree,
   dirfd: number,
@@ -41,6 +62,7 @@ export function replaceSmall(
   durable: boolean,
 ): void {
   const { backing } = tree.ctx
+  if (appears(tree, dirfd, name, content, durable)) return
   const temporary = temporaryName(tree)
   try {
     writeSmall(tree, dirfd, temporary, content, durable)
@@ -48,6 +70,29 @@ export function replaceSmall(
   } catch (error) {
     if (backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
     throw error
+  }
+}
+
+/** False where the name is taken, or the file system has no files without one. */
+function appears(
+  tree: Tree,
+  dirfd: number,
+  name: string,
+  content: Uint8Array,
+  durable: boolean,
+): boolean {
+  const { backing } = tree.ctx
+  if (backing.stat(dirfd, name, stat)) return false
+  const fd = openUnnamed(tree, dirfd, content, durable)
+  if (fd < 0) return false
+  try {
+    backing.nameUnnamed(fd, dirfd, name)
+    return true
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'EEXIST') return false
+    throw error
+  } finally {
+    backing.close(fd)
   }
 }
 
