@@ -61,6 +61,7 @@ const CONDITIONS = {
   git: () => lacksProgram('git'),
   gcc: () => lacksProgram('gcc'),
   make: () => lacksProgram('make'),
+  inotifywait: () => lacksProgram('inotifywait', 'inotify-tools'),
   setfattr: () => lacksProgram('setfattr', 'attr'),
   'mkfs.ext4': () => lacksProgram('mkfs.ext4', 'e2fsprogs'),
   loop: () => (existsSync('/dev/loop-control') ? lacksProgram('losetup', 'mount') : NO_LOOP),

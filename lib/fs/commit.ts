@@ -45,7 +45,11 @@ export function stage(tree: Tree, inode: Inode, durable = false): void {
   } else {
     const { place, above } = nameToSeal(tree, inode, body.object, stat.nlink)
     body.seqFloor = Math.max(body.seqFloor, above)
-    body.stage(place, mode, ZERO16, durable)
+    if (!body.stage(place, mode, ZERO16, durable)) {
+      // an earlier seal may be on its way to the disk still, and the times are
+      inode.synced = false
+      return
+    }
   }
   if (!durable) inode.synced = false
   inode.closedAt = tree.ctx.clock()

@@ -14,7 +14,7 @@ import { blobPath, type Inode } from './inode.js'
 import { backingMode } from './mode.js'
 import { timeOf } from './nonces.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
-import { temporaryName, writeSidecar, writeSmall } from './small-files.js'
+import { openUnnamed, temporaryName, writeSidecar, writeSmall } from './small-files.js'
 import type { Tree } from './tree.js'
 
 const { S_IFDIR } = constants
@@ -183,21 +183,23 @@ export function mkdir(
   const dirfd = tree.descriptor(parent)
   const temporary = temporaryName(tree)
   const { object, dirId, file } = newMeta(tree.ctx)
-  backing.mkdir(dirfd, temporary, 0o700)
+  let meta = -1
   let made = -1
   try {
+    const place = { parentDirId: directory.first.dirId, name }
+    let header: Uint8Array = ZERO16
+    object.begin(firstSeal(tree, place, S_IFDIR | bits, dirId, 0), 0, (bytes) => {
+      header = bytes
+    })
+    writeSidecar(tree, dirfd, encoded)
+    // without it nothing below can ever be opened; what waits for the disk waits before anything shows
+    meta = openUnnamed(tree, dirfd, header, true)
+    backing.mkdir(dirfd, temporary, 0o700)
     made = backing.openDirectory(dirfd, temporary)
-    object.begin(
-      firstSeal(tree, { parentDirId: directory.first.dirId, name }, S_IFDIR | bits, dirId, 0),
-      0,
-      (bytes) => {
-        // without it nothing below can ever be opened
-        writeSmall(tree, made, file, bytes, true)
-      },
-    )
+    if (meta >= 0) backing.nameUnnamed(meta, made, file)
+    else writeSmall(tree, made, file, header, true)
     own(tree, made, owner)
     backing.chmodFd(made, backingMode(bits, true))
-    writeSidecar(tree, dirfd, encoded)
     backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfd`)
     if (object.seal !== null)
       tree.ctx.memory.noteMeta(object.objectId, object.header, object.seal, tree.ctx.clock())
@@ -208,6 +210,7 @@ export function mkdir(
     throw error
   } finally {
     object.wipe()
+    if (meta >= 0) backing.close(meta)
     if (made >= 0) backing.closeDirectory(made)
   }
 }
@@ -245,8 +248,9 @@ export function mknod(
   const dirfd = tree.descriptor(parent)
   const object = SealedObject.create(tree.ctx, KIND_SPECIAL)
   const bits = mode & ~caller.umask
-  const temporary = temporaryName(tree)
-  const fd = backing.createNew(dirfd, temporary, 0o600)
+  let fd = backing.createUnnamed(dirfd, 0o600)
+  const temporary = fd < 0 ? temporaryName(tree) : null
+  if (temporary !== null) fd = backing.createNew(dirfd, temporary, 0o600)
   try {
     object.begin(
       firstSeal(tree, { parentDirId: directory.first.dirId, name }, bits, ZERO16, rdev),
@@ -259,11 +263,13 @@ export function mknod(
     backing.chmodFd(fd, backingMode(bits & 0o7777, false))
     writeSidecar(tree, dirfd, encoded)
     backing.datasync(fd)
-    backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfs`)
+    const file = `${encoded.base}.cfs`
+    if (temporary === null) backing.nameUnnamed(fd, dirfd, file)
+    else backing.rename(dirfd, temporary, dirfd, file)
     backing.statFd(fd, stat)
     return born(tree, tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat))
   } catch (error) {
-    if (backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
+    if (temporary !== null && backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
     throw error
   } finally {
     object.wipe()

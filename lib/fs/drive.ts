@@ -10,6 +10,7 @@ import { Layout } from '../format/layout.js'
 import { openBacking, emptyStat, type Backing } from '../store/backing.js'
 import { VaultFolder } from '../store/vault-folder.js'
 import { AccessTimes } from './access-times.js'
+import { arrived } from './arrived.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
 import { ChunkPool, RUN_RECORDS, type Context, type Log, type LogEvent } from './context.js'
@@ -503,6 +504,12 @@ export class Drive implements Filesystem {
     this.#told(inode, () => {
       removexattr(this.#tree, inode, name)
     })
+  }
+
+  /** A sync client has put another blob in the place of a file's, or a new one there. */
+  arrived(nodeid: number): void {
+    const inode = this.#tree.inode(nodeid)
+    if (this.#tree.stat(inode, this.#stat)) arrived(this.#tree, inode, this.#stat)
   }
 
   statfs(out: Statfs): void {

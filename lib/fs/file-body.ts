@@ -4,6 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { BugError, CofferError } from '../errors.js'
 import { HEADER_SIZE, type Kind } from '../format/constants.js'
+import type { Seal } from '../format/seal.js'
 import type { Context } from './context.js'
 import { FileContent, NO_ERASE } from './file-content.js'
 import type { Journal, JournaledBlob } from './journal.js'
@@ -228,6 +229,12 @@ export class FileBody implements JournaledBlob {
     this.set.mtime = mtime
   }
 
+  /** Is it new, or was it emptied, and has nothing been written since? */
+  get isEmptied(): boolean {
+    const { size, records } = this.content
+    return size === 0 && (this.object.seal === null || records.cutTo === 0)
+  }
+
   /** Is it time to seal a file that stays open? */
   due(now: number): boolean {
     const { unsealed, urgent } = this.content
@@ -247,21 +254,27 @@ export class FileBody implements JournaledBlob {
     this.#journal.flush()
   }
 
-  /** The same up to the journal's next flush. The first seal of a new object needs none. */
-  stage(place: Place, mode: number, prevTag: Uint8Array, durable: boolean): void {
+  /**
+   * The same up to the journal's next flush. The first seal of a new object needs none. False: there
+   * is nothing to seal, the blob says it all.
+   */
+  stage(place: Place, mode: number, prevTag: Uint8Array, durable: boolean): boolean {
     const { backing } = this.#ctx
     this.#journal.bring(this.ino)
     const { content } = this
     const { records } = content
+    const { seal: old } = this.object
+    if (old !== null) content.spare(old)
     content.storeStraight()
     records.trim(this.fd)
-    if (this.object.seal === null) {
+    if (old !== null && this.#says(old, place, mode, prevTag) && this.#leaveBlob(mode)) return false
+    if (old === null) {
       this.object.begin(this.#state(place, mode, prevTag), this.seqFloor, (bytes, offset) => {
         backing.write(this.fd, bytes, 0, bytes.length, offset)
       })
       content.settle(nothingStaged, NO_ERASE)
       this.#sealed(mode)
-      return
+      return true
     }
     const wanted = durable || content.unsettled > UNSETTLED_BYTES_MAX
     // all of the blob, also what another body has stored before this one was opened
@@ -294,11 +307,39 @@ export class FileBody implements JournaledBlob {
         },
       }
       journal.queue(item, records.straight.bytes)
+      return true
     } catch (error) {
       records.restore(mark)
       content.erased = NO_ERASE
       throw error
     }
+  }
+
+  /** Would the next seal say nothing that this one does not? Of mtime it is the blob's that counts. */
+  #says(seal: Seal, { parentDirId, name }: Place, mode: number, prevTag: Uint8Array): boolean {
+    return (
+      this.content.isSealedBy(seal) &&
+      seal.mode === mode &&
+      seal.name === name &&
+      Buffer.compare(seal.parentDirId, parentDirId) === 0 &&
+      Buffer.compare(seal.prevTag, prevTag) === 0
+    )
+  }
+
+  /** The bytes of the blob stay, its mtime moves. False where only its owner may do that. */
+  #leaveBlob(mode: number): boolean {
+    const { set } = this
+    // it may give blocks back, which moves mtime
+    this.content.settle(nothingStaged, NO_ERASE)
+    try {
+      this.#ctx.backing.utimesFd(this.fd, set.atime, set.mtime === 'omit' ? 'now' : set.mtime)
+    } catch (error) {
+      if (error instanceof CofferError && error.code === 'EPERM') return false
+      throw error
+    }
+    set.atime = set.mtime = 'omit'
+    this.#sealed(mode)
+    return true
   }
 
   /** What the next seal says. */

@@ -5,10 +5,12 @@
 import { BugError, CofferError } from '../errors.js'
 import { SIZE_LIMIT } from '../format/constants.js'
 import type { EntryBuffer } from '../format/journal.js'
+import type { Seal } from '../format/seal.js'
 import { ChunkCache, type CachedChunk } from './chunk-cache.js'
 import { RUN_RECORDS, type Context } from './context.js'
 import { RecordStore, type PlainRun } from './record-store.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
+import { spareUnchanged } from './unchanged.js'
 
 /** Plaintext chunks that may wait for one file before those are stored that can be without a seal. */
 const DIRTY_CHUNKS_MAX = 64
@@ -403,6 +405,18 @@ export class FileContent {
   #release(): void {
     this.#ctx.journal?.release(this.#promised)
     this.#promised = 0
+  }
+
+  /** Lets go of what waits here and is no other than what is under `seal`, the one on the disk. */
+  spare(seal: Seal): void {
+    spareUnchanged(this.#ctx, this.fd, this.#cache, this.records, this.size, seal)
+  }
+
+  /** Would a new seal say the same as that one of the content? */
+  isSealedBy({ length }: Seal): boolean {
+    const { first, end } = this.erased
+    const waits = this.#cache.dirty > 0 || first < end
+    return !waits && this.size === length && this.records.asSealed
   }
 
   /** Stores every chunk that waits and needs no seal first. */

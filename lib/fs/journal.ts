@@ -248,6 +248,11 @@ export class Journal {
     if (live.blob === item.blob) item.done(bytes)
   }
 
+  /** Has the blob entries that count? */
+  hasEntries(ino: number): boolean {
+    return this.#live.has(ino)
+  }
+
   /** Is the blob behind an entry that counts? */
   owes(ino: number): boolean {
     return this.#stuck.has(ino)

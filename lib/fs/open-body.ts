@@ -1,7 +1,9 @@
 // Opening the blob of a file or symbolic link, once for each inode.
 
 import { CofferError } from '../errors.js'
+import { KIND_FILE } from '../format/constants.js'
 import { emptyStat } from '../store/backing.js'
+import { restoreMode } from './arrived.js'
 import { KIND_OF } from './attributes.js'
 import { FileBody } from './file-body.js'
 import { backingName, blobPath, type Inode } from './inode.js'
@@ -51,6 +53,8 @@ function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolea
       checkPlace(tree.ctx, tree.descriptor(parent), object, inode)
     const kind = KIND_OF[inode.extension]
     const body = FileBody.open(tree.ctx, kind, fd, stat, writing, place, truncating)
+    if (kind === KIND_FILE && body.object.seal !== null)
+      restoreMode(tree.ctx, fd, body.object.seal, stat)
     body.bornAt = inode.bornAt
     body.path = () => blobPath(inode)
     return body

@@ -144,8 +144,16 @@ export class OpenFiles {
     return inode.body
   }
 
+  /**
+   * A descriptor was closed; there may be others of the same handle. A shell makes one for its child
+   * and closes the first before anything is written: so what is empty waits until the last is closed,
+   * or a client would see it come empty, and then full.
+   */
   flush(inode: Inode): void {
-    if (inode.body?.dirty === true) commit(this.#tree, inode)
+    const { body } = inode
+    if (body?.dirty !== true) return
+    if (inode.opens > 0 && body.isEmptied) return
+    commit(this.#tree, inode)
   }
 
   fsync(inode: Inode): void {

@@ -13,6 +13,8 @@ import { CofferError } from '../errors.js'
 import { absence, ChunkCipher, isZero } from '../format/chunk.js'
 import { HEADER_SIZE, NONCE_SIZE, RECORD_OVERHEAD, TAG_SIZE } from '../format/constants.js'
 import { NO_CUT, type EntryBuffer, type EntryRecord } from '../format/journal.js'
+import type { Seal } from '../format/seal.js'
+import { emptyStat } from '../store/backing.js'
 import { RUN_RECORDS, type Context } from './context.js'
 import { Pairs } from './pairs.js'
 import { Reservation } from './reservation.js'
@@ -21,6 +23,7 @@ import { StraightChunks } from './straight-chunks.js'
 
 const pair = new Uint8Array(RECORD_OVERHEAD)
 const accBefore = new Uint8Array(16)
+const stat = emptyStat()
 
 /** Where the plaintext of a run of chunks lies. */
 export interface PlainRun {
@@ -144,6 +147,38 @@ export class RecordStore {
       )
     }
     this.pairs = pairs
+  }
+
+  /**
+   * The file was emptied since `seal`, the one on the disk: what lies under that counts again. False
+   * where it is not whole; then nothing has changed.
+   */
+  revive(fd: number, { length, acc, absent }: Seal): boolean {
+    const { layout, backing } = this.#ctx
+    backing.statFd(fd, stat)
+    if (this.cutTo !== 0 || stat.size !== this.#sealedBytes) return false
+    const { pairs } = this
+    this.acc.set(acc)
+    this.absent = absent
+    this.end = this.#sealedEnd
+    this.short = this.end - 1
+    this.shortLength = length - this.short * layout.chunkSize
+    try {
+      this.verifyAll(fd)
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      this.cut(fd, 0)
+      this.pairs = pairs
+      return false
+    }
+    this.cutTo = NO_CUT
+    return true
+  }
+
+  /** Do the records say what the seal on the disk says? */
+  get asSealed(): boolean {
+    const { cutTo, straight, end } = this
+    return cutTo === NO_CUT && straight.bytes.length === 0 && end === this.#sealedEnd
   }
 
   #mayBeAbsent(index: number): boolean {

@@ -7,7 +7,7 @@ import { TYPE_OF, permissions } from './attributes.js'
 import { sealMetas } from './directory.js'
 import type { FileBody } from './file-body.js'
 import type { AttributeChanges } from './filesystem.js'
-import { backingName, type Inode } from './inode.js'
+import { backingName, RECENT_MS, type Inode } from './inode.js'
 import { backingMode, modeIsSealed } from './mode.js'
 import { timeOf } from './nonces.js'
 import { makeWritable, openBody } from './open-body.js'
@@ -59,23 +59,49 @@ export function chmod(tree: Tree, inode: Inode, mode: number): void {
     return
   }
   const bits = backingMode(mode, isDirectory(inode))
-  if (body !== null) {
-    if (modeIsSealed(bits) && inode.parent !== null) {
-      makeWritable(tree, inode)
-      body.changeMode(mode, { sec: stat.mtimeSec, nsec: stat.mtimeNsec })
-    } else {
-      body.mode = mode
-    }
-    backing.chmodFd(body.fd, bits)
+  if (body === null) {
+    if (modeIsSealed(bits)) sealMode(tree, inode, mode)
+    const [dirfd, name] = where(tree, inode)
+    backing.chmod(dirfd, name, bits)
+    inode.sealed = null
+    if (!modeIsSealed(bits) && modeTravels(tree, inode, stat.size))
+      quietly(() => {
+        sealMode(tree, inode, mode, false)
+      })
     return
   }
-  if (modeIsSealed(bits)) sealMode(tree, inode, mode)
-  const [dirfd, name] = where(tree, inode)
-  backing.chmod(dirfd, name, bits)
-  inode.sealed = null
+  const change = (): void => {
+    makeWritable(tree, inode)
+    body.changeMode(mode, { sec: stat.mtimeSec, nsec: stat.mtimeNsec })
+  }
+  if (modeIsSealed(bits) && inode.parent !== null) change()
+  else body.mode = mode
+  backing.chmodFd(body.fd, bits)
+  if (!modeIsSealed(bits) && inode.parent !== null && modeTravels(tree, inode, stat.size))
+    quietly(change)
 }
 
-function sealMode(tree: Tree, inode: Inode, mode: number): void {
+/**
+ * Does a mode that the backing inode bears go into the seal at once, so that it comes to other
+ * machines? Of a large file only where no client has looked yet: it would be sent again for that.
+ */
+function modeTravels({ ctx }: Tree, inode: Inode, bytes: number): boolean {
+  if (inode.extension !== '.cff') return false
+  const recent = ctx.clock() - inode.closedAt < RECENT_MS
+  return recent || ctx.layout.shownSize(bytes) <= ctx.body.policy.strictMax
+}
+
+/** The mode has been changed; the seal will have it with the next commit at the latest. */
+function quietly(seal: () => void): void {
+  try {
+    seal()
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+  }
+}
+
+/** `alone`: the seal is all that has it. */
+function sealMode(tree: Tree, inode: Inode, mode: number, alone = true): void {
   if (isDirectory(inode)) {
     const { metas } = tree.directory(inode)
     const place = { parentDirId: inode.dirId, name: inode.name }
@@ -90,7 +116,14 @@ function sealMode(tree: Tree, inode: Inode, mode: number): void {
   }
   const type =
     inode.extension === '.cfs' ? (inode.sealed?.mode ?? 0) & S_IFMT : TYPE_OF[inode.extension]
-  reseal(tree, inode, () => ({ mode: type | mode }))
+  const wanted = type | mode
+  reseal(
+    tree,
+    inode,
+    ({ seal }) => (seal?.mode === wanted && !alone ? null : { mode: wanted }),
+    0,
+    alone,
+  )
 }
 
 function chown(tree: Tree, inode: Inode, { uid = KEEP_ID, gid = KEEP_ID }: AttributeChanges): void {

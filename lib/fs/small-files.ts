@@ -1,6 +1,7 @@
 // The small files of ours beside the blobs: sidecars of long names, tickets, metas. FORMAT.md §1.
 
 import { Buffer } from 'node:buffer'
+import { CofferError } from '../errors.js'
 import type { EncodedName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import type { Context } from './context.js'
@@ -19,6 +20,28 @@ export function temporaryName({ ctx }: Within): string {
   return `~$${Buffer.from(random).toString('base64url')}.tmp`
 }
 
+/** An open file without a name, filled; -1 where the file system has none. `durable`: on the disk. */
+export function openUnnamed(
+  { ctx }: Within,
+  dirfd: number,
+  content: Uint8Array,
+  durable: boolean,
+): number {
+  const fd = ctx.backing.createUnnamed(dirfd, 0o600)
+  if (fd >= 0) fill(ctx, fd, content, durable)
+  return fd
+}
+
+function fill({ backing }: Context, fd: number, content: Uint8Array, durable: boolean): void {
+  try {
+    backing.write(fd, content, 0, content.length, 0)
+    if (durable) backing.datasync(fd)
+  } catch (error) {
+    backing.close(fd)
+    throw error
+  }
+}
+
 /** Creates and fills a new file; `durable`: its content is on the disk afterwards. */
 export function writeSmall(
   { ctx }: Within,
@@ -29,15 +52,11 @@ export function writeSmall(
 ): void {
   const { backing } = ctx
   const fd = backing.createNew(dirfd, name, 0o600)
-  try {
-    backing.write(fd, content, 0, content.length, 0)
-    if (durable) backing.datasync(fd)
-  } finally {
-    backing.close(fd)
-  }
+  fill(ctx, fd, content, durable)
+  backing.close(fd)
 }
 
-/** Fills a file that may be there already: nobody sees half of it. */
+/** Fills a file that may be there already: nobody sees half of it, nor, where it is new, another name. */
 export function replaceSmall(
   { ctx }: Within,
   dirfd: number,
@@ -46,6 +65,7 @@ export function replaceSmall(
   durable: boolean,
 ): void {
   const { backing } = ctx
+  if (appears({ ctx }, dirfd, name, content, durable)) return
   const temporary = temporaryName({ ctx })
   try {
     writeSmall({ ctx }, dirfd, temporary, content, durable)
@@ -53,6 +73,29 @@ export function replaceSmall(
   } catch (error) {
     if (backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
     throw error
+  }
+}
+
+/** False where the name is taken, or the file system has no files without one. */
+function appears(
+  { ctx }: Within,
+  dirfd: number,
+  name: string,
+  content: Uint8Array,
+  durable: boolean,
+): boolean {
+  const { backing } = ctx
+  if (backing.stat(dirfd, name, stat)) return false
+  const fd = openUnnamed({ ctx }, dirfd, content, durable)
+  if (fd < 0) return false
+  try {
+    backing.nameUnnamed(fd, dirfd, name)
+    return true
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'EEXIST') return false
+    throw error
+  } finally {
+    backing.close(fd)
   }
 }
 

@@ -32,6 +32,8 @@ export interface OracleNode {
   size: number
   /** permission bits */
   mode: number
+  /** permission bits in the seal, 0 where there is none */
+  sealedMode: number
   /** nanoseconds */
   mtime: bigint
   rdev: number
@@ -277,6 +279,7 @@ function readNode(
     content: zeros(0),
     size: 0,
     mode: Number(stat.mode) & 0o7777,
+    sealedMode: 0,
     mtime: stat.mtimeNs,
     rdev: 0,
     problem: null,
@@ -289,7 +292,8 @@ function readNode(
     }
     const bytes = readRegular(path)
     const object = parseObject(vault, bytes, KINDS[type]!)
-    if ((node.mode & 0o1000) !== 0) node.mode = object.current.mode & 0o7777
+    node.sealedMode = object.current.mode & 0o7777
+    if ((node.mode & 0o1000) !== 0) node.mode = node.sealedMode
     const ticket = join(folder, blob, '..', `${base}-${hex(object.objectId.subarray(0, 8))}.cfr`)
     const there = lstatSync(ticket, { throwIfNoEntry: false })?.isFile() === true
     const by = standing(object, id.dirId, name, there ? readFileSync(ticket) : null)
