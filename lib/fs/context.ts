@@ -7,6 +7,7 @@ import type { VaultBody } from '../format/config-body.js'
 import type { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
 import type { Backing } from '../store/backing.js'
+import type { Fetches } from './fetches.js'
 import type { Journal } from './journal.js'
 import type { Clock, Nonces, Random } from './nonces.js'
 import type { Reservation } from './reservation.js'
@@ -37,6 +38,10 @@ export interface Context {
   readonly deviceId: Uint8Array
   readonly readOnly: boolean
   readonly log: Log
+  /** opens what may be a placeholder */
+  readonly fetches: Fetches
+  /** what this device remembers of the size of a blob in a directory, where the blob does not tell */
+  readonly sizeOf: ((dirId: Uint8Array, base: string) => number | null) | null
   /** null where nothing is written */
   journal: Journal | null
   readonly pool: ChunkPool

@@ -11,6 +11,7 @@ import { previousTag, type Seal } from '../format/seal.js'
 import { emptyStat, type FileStat, type FileTime } from '../store/backing.js'
 import type { Context } from './context.js'
 import type { Inode } from './inode.js'
+import { Later } from './later.js'
 import { SealedObject, ZERO16 } from './sealed-object.js'
 
 export interface DirectoryId {
@@ -93,7 +94,7 @@ export class Directory {
 export function rootDirectory(ctx: Context, dirfd: number): Directory {
   const generation = ctx.keyring.generation(ctx.body.rootKeyId)
   const directory = new Directory([{ dirId: ctx.body.rootDirId, generation }], [])
-  directory.noteTickets(ctx.backing.list(dirfd))
+  directory.noteTickets(ctx.fetches.standing(ctx.backing.list(dirfd)))
   return directory
 }
 
@@ -126,7 +127,7 @@ export function loadDirectory(
   parentDirId: Uint8Array,
   name: string,
 ): Directory {
-  const listing = ctx.backing.list(dirfd)
+  const listing = ctx.fetches.standing(ctx.backing.list(dirfd))
   const current: Meta[] = []
   const leaving: Meta[] = []
   const place = { parentDirId, name }
@@ -145,6 +146,7 @@ export function loadDirectory(
       else if (where === 'leaving') leaving.push(meta)
       else problem = 'its meta file belongs to another place'
     } catch (error) {
+      if (error instanceof Later) throw error
       problem = `its meta file is damaged (${error instanceof Error ? error.message : String(error)})`
     }
   }
@@ -198,8 +200,8 @@ export function withMeta<T>(
   writing: boolean,
   use: (object: SealedObject, seal: Seal, fd: number) => T,
 ): T {
-  const { backing } = ctx
-  const fd = writing ? backing.openWrite(dirfd, file) : backing.openRead(dirfd, file)
+  const { backing, fetches } = ctx
+  const fd = fetches.open(dirfd, file, writing)
   try {
     const stat = emptyStat()
     backing.statFd(fd, stat)

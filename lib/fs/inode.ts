@@ -6,6 +6,7 @@
 import type { ObjectExtension } from '../format/name.js'
 import type { Directory } from './directory.js'
 import type { FileBody } from './file-body.js'
+import type { Rescue } from './rescue.js'
 
 export const ROOT_NODEID = 1
 
@@ -30,6 +31,8 @@ export interface Inode {
   parent: Inode | null
   name: string
   base: string
+  /** name of the stub that stands for the blob (store/placeholder.ts), or null */
+  stub: string | null
   /** id of the parent under which `base` is `name` */
   dirId: Uint8Array
   /** further names that were seen; every one has shown its right to the blob, some may be gone */
@@ -40,6 +43,8 @@ export interface Inode {
   /** of a directory: its watch in the vault folder, -1 where changes by others are not told */
   watch: number
   body: FileBody | null
+  /** the blob is being copied, since its name leads elsewhere now */
+  rescue: Rescue | null
   opens: number
   /** known names that lie in this directory, `others` too: it is not forgotten before them */
   children: number
@@ -78,12 +83,14 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     parent: null,
     name: '',
     base: '',
+    stub: null,
     dirId: new Uint8Array(16),
     others: [],
     directory: null,
     entries: null,
     watch: -1,
     body: null,
+    rescue: null,
     opens: 0,
     children: 0,
     pending: false,
@@ -98,7 +105,8 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
   }
 }
 
-export const backingName = (inode: Inode): string => inode.base + inode.extension
+/** Of what lies in the vault folder: the blob, or a stub in its place. */
+export const backingName = (inode: Inode): string => inode.stub ?? inode.base + inode.extension
 
 /** Plain path from the root, for messages. */
 export function plainPath(inode: Inode): string {

@@ -12,6 +12,7 @@ import {
 } from '../format/name.js'
 import { TYPE_OF, KIND_OF } from './attributes.js'
 import { blobPath, type Inode } from './inode.js'
+import { Later } from './later.js'
 import { SealedObject } from './sealed-object.js'
 import type { Directory, DirectoryId } from './directory.js'
 import type { Tree } from './tree.js'
@@ -31,7 +32,8 @@ export function list(tree: Tree, inode: Inode): Listed[] {
   const dirfd = tree.descriptor(inode)
   const found = new Map<string, { rank: number; type: number }>()
   let foreign = 0
-  const files = ctx.readOnly ? ctx.backing.list(dirfd) : ctx.backing.listAsUser(dirfd)
+  const listed = ctx.readOnly ? ctx.backing.list(dirfd) : ctx.backing.listAsUser(dirfd)
+  const files = ctx.fetches.standing(listed)
   directory.noteTickets(files)
   for (const file of files) {
     const parsed = parseBackingName(file)
@@ -84,9 +86,9 @@ export function decode(
 
 /** The content of a sidecar, null where it is missing or not what the base hashes. */
 function readSidecar(tree: Tree, dirfd: number, base: string): Uint8Array | null {
-  const { backing } = tree.ctx
+  const { backing, fetches } = tree.ctx
   try {
-    const fd = backing.openRead(dirfd, `${base}.cfn`)
+    const fd = fetches.open(dirfd, `${base}.cfn`, false)
     try {
       const bytes = new Uint8Array(SIDECAR_MAX + 1)
       const size = backing.read(fd, bytes, 0, bytes.length, 0)
@@ -95,7 +97,8 @@ function readSidecar(tree: Tree, dirfd: number, base: string): Uint8Array | null
     } finally {
       backing.close(fd)
     }
-  } catch {
+  } catch (error) {
+    if (error instanceof Later) throw error
     return null
   }
 }
@@ -109,7 +112,7 @@ function nameFromSeal(
   extension: ObjectExtension,
 ): string | null {
   const { ctx } = tree
-  if (extension === '.cfd') return null
+  if (extension === '.cfd' || ctx.fetches.isMarked(dirfd, base + extension)) return null
   try {
     const fd = ctx.backing.openRead(dirfd, base + extension)
     try {

@@ -54,7 +54,7 @@ export function replaceSmall(
 /** The content of a file that is there, onto the disk. */
 export function syncSmall(tree: Tree, dirfd: number, name: string): void {
   const { backing } = tree.ctx
-  const fd = backing.openRead(dirfd, name)
+  const fd = tree.ctx.fetches.open(dirfd, name, false)
   try {
     backing.sync(fd)
   } finally {
@@ -72,7 +72,7 @@ export function writeSidecar(tree: Tree, dirfd: number, { base, sidecar }: Encod
 function hasContent(tree: Tree, dirfd: number, name: string, content: Uint8Array): boolean {
   const { backing } = tree.ctx
   if (!backing.stat(dirfd, name, stat) || stat.size !== content.length) return false
-  const fd = backing.openRead(dirfd, name)
+  const fd = tree.ctx.fetches.open(dirfd, name, false)
   try {
     const there = Buffer.alloc(content.length)
     return backing.read(fd, there, 0, there.length, 0) === there.length && there.equals(content)

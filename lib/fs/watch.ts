@@ -98,8 +98,10 @@ export class Watch {
     this.#outdated = []
   }
 
-  #happened(parent: Inode, file: string, event: FolderEvent): void {
+  #happened(parent: Inode, changed: string, event: FolderEvent): void {
     const { directory } = parent
+    const { fetches } = this.#tree.ctx
+    const [file = ''] = changed === '' ? [] : fetches.standing([changed])
     if (file === '' || directory === null) {
       this.#attributes(parent)
       return
@@ -125,7 +127,10 @@ export class Watch {
     const known = tree.entry(parent, base + extension)
     // its name comes with its seal, which will see what has arrived there
     if (known?.pending === true) return
-    const there = tree.ctx.backing.stat(dirfd, base + extension, stat)
+    const { backing, fetches } = tree.ctx
+    const there =
+      backing.stat(dirfd, base + extension, stat) ||
+      fetches.placeholders.find(dirfd, base + extension, stat) !== null
     if (known === undefined) {
       if (!there) return
       const name = decode(tree, directory, dirfd, base, extension)?.name

@@ -1,0 +1,19 @@
+// A helper thread: does one job after the other, tells its outcome in shared memory, and wakes the
+// thread that serves. It may wait for as long as the vault folder lets it.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import { numbersOf, type SlowJob } from '../../fs/later.js'
+import { wake } from '../../native/eventfd.js'
+import { DONE, ERRNO, FD, STATE, type HelperData } from './slow-lane.js'
+
+const { wakeFd, shared } = workerData as HelperData
+const slots = new Int32Array(shared)
+
+parentPort?.on('message', (job: SlowJob) => {
+  const { fd, errno } = numbersOf(job)
+  slots[FD] = fd
+  slots[ERRNO] = errno
+  Atomics.store(slots, STATE, DONE)
+  Atomics.notify(slots, STATE)
+  wake(wakeFd)
+})
