@@ -61,8 +61,9 @@ function begin(tree: Tree, parent: Inode, body: FileBody): Rescue {
   const fd = backing.createUnnamed(tree.descriptor(parent), 0o600)
   if (fd < 0) throw new CofferError('EIO', 'the blob of an open file was replaced in the folder')
   backing.statFd(body.fd, stat)
-  const large = stat.blocks * 512 > LARGE_BYTES
-  // that of a small one is not worth a wait
+  // one without blocks may not be here at all
+  const bytes = stat.blocks === 0 ? stat.size : stat.blocks * 512
+  const large = bytes > LARGE_BYTES || (stat.blocks === 0 && fetches.placeholders.possible)
   const job: SlowJob = { what: 'copy', from: body.fd, to: fd, durable: large }
   const later = new Later(job, null, backing)
   if (large && fetches.parks) return { fd, later }

@@ -70,13 +70,15 @@ export class TestVault {
   open(
     options: {
       readOnly?: boolean
+      parks?: boolean
       portable?: boolean
       holdInodes?: boolean
       journalFolder?: string
       backing?: Backing
     } = {},
   ): Session {
-    const { readOnly = false, portable = false, holdInodes = false, backing } = options
+    const { readOnly = false, parks = false, portable = false } = options
+    const { holdInodes = false, backing } = options
     const journalFolder = options.journalFolder ?? mkdtempSync(join(this.state, 'journal-'))
     const session = new Session(
       (log) =>
@@ -87,6 +89,7 @@ export class TestVault {
           body: this.#body,
           deviceId: Buffer.alloc(16, 0xe0),
           readOnly,
+          parks,
           portable,
           journalFolder,
           log,

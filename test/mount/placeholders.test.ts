@@ -2,7 +2,14 @@
 // whoever reads one waits, and nobody else does.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { isAlive, mountsBelow, until, World } from '../cli/coffer.js'
@@ -51,11 +58,12 @@ async function prepare(t: Test, ...options: string[]): Promise<Ready> {
 
 interface Program {
   child: ChildProcess
+  out(): string
   ended: Promise<{ code: number | null; signal: string | null; out: string; err: string }>
 }
 
 function start(t: Test, command: string, ...args: string[]): Program {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   let out = ''
   let err = ''
@@ -66,7 +74,7 @@ function start(t: Test, command: string, ...args: string[]): Program {
       resolve({ code, signal, out, err })
     }),
   )
-  return { child, ended }
+  return { child, ended, out: () => out }
 }
 
 async function waiting(stubs: StubDrive, count: number): Promise<boolean> {
@@ -161,6 +169,43 @@ t.test('what fails first passes later', async (t) => {
   await stubs.obey({ engine: 'passes' })
   t.equal((await start(t, 'cat', at('online')).ended).out, whole)
   t.equal(spawnSync('ls', [at('d')]).stdout.toString(), '')
+})
+
+/** Opens a file, and when it is told to writes to it and closes it. */
+const WRITER = 'exec 3<>"$0"; echo open; read go; printf ours >&3; exec 3>&-; echo closed'
+
+t.test('an open file whose blob was replaced is copied while others are served', async (t) => {
+  if (!needs(t, 'linux', 'fuse')) return
+  const { world, stubs, at, log } = await prepare(t)
+  await stubs.obey({ engine: 'passes' })
+  const large = noise(12 * 1024 * 1024, 2)
+  writeFileSync(at('large'), large)
+  const writer = start(t, 'sh', '-c', WRITER, at('large'))
+  t.ok(await until(() => writer.out() === 'open\n'))
+  const data = join(world.folder, 'cloud', 'data')
+  const blob = readdirSync(data).find((name) => statSync(join(data, name)).size > large.length)
+  const before = join(data, blob ?? '')
+  writeFileSync(join(data, 'new'), readFileSync(before))
+  renameSync(join(data, 'new'), before)
+  // the copy will read the blob that has lost its name, and has to wait
+  await stubs.obey({ engine: 'waits', at: 'read', evict: large.length })
+  writer.child.stdin?.write('go\n')
+  t.ok(await waiting(stubs, 1), 'the copy has begun')
+  t.equal(readFileSync(at('here'), 'utf8'), 'small')
+  writeFileSync(at('other'), content)
+  t.ok(readFileSync(at('other')).equals(content))
+  t.equal(writer.out(), 'open\n', 'its writer waits')
+  await stubs.obey({ engine: 'passes' })
+  t.equal((await writer.ended).out, 'open\nclosed\n')
+  const names = readdirSync(world.mountpoint).filter((name) => name.startsWith('large'))
+  const ours = names.find((name) => name !== 'large') ?? ''
+  t.match(ours, /^large \(conflict/)
+  large.set(Buffer.from('ours'))
+  t.ok(readFileSync(at(ours)).equals(large), 'what was written')
+  large.set(noise(4, 2))
+  t.ok(readFileSync(at('large')).equals(large), 'what the cloud has')
+  t.match(log(), /warn conflict/)
+  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
 })
 
 t.test('the drive can be taken away while somebody waits', async (t) => {

@@ -4,11 +4,18 @@
 import { readdirSync, readFileSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../../lib/errors.js'
-import { emptyEntry, type Attributes, type Entry, type Opened } from '../../lib/fs/filesystem.js'
+import {
+  emptyEntry,
+  type Attributes,
+  type Caller,
+  type Entry,
+  type Opened,
+} from '../../lib/fs/filesystem.js'
 import { Later } from '../../lib/fs/later.js'
 import { MemoryFilesystem } from './memory-filesystem.js'
 
 const ROOT = 1
+const COPY_BYTES = 1024 * 1024
 
 export interface StubOrder {
   /** from now on; what was fetched stays here */
@@ -35,6 +42,7 @@ export class StubFilesystem extends MemoryFilesystem {
   #engine: NonNullable<StubOrder['engine']> = 'passes'
   #at: NonNullable<StubOrder['at']> = 'open'
   #asked = 0
+  #unnamed = 0
 
   constructor(folder: string) {
     super(false, process.getuid?.(), process.getgid?.())
@@ -107,6 +115,31 @@ export class StubFilesystem extends MemoryFilesystem {
     const opened = super.open(nodeid, flags)
     this.#files.set(opened.fh, nodeid)
     return opened
+  }
+
+  /** A file that has no name until it is linked. */
+  override tmpfile(parent: number, mode: number, caller: Caller, out: Entry): Opened {
+    const name = `unnamed-${String(this.#unnamed++)}`
+    const opened = this.create(parent, name, mode, 0, caller, out)
+    this.#files.set(opened.fh, out.nodeid)
+    this.inodes.get(parent)?.entries.delete(name)
+    const inode = this.inodes.get(out.nodeid)
+    if (inode !== undefined) inode.attributes.nlink = 0
+    out.attributes.nlink = 0
+    return opened
+  }
+
+  override copyFileRange(
+    from: number,
+    offset: number,
+    to: number,
+    toOffset: number,
+    length: number,
+  ): number {
+    this.#need(this.#files.get(from) ?? 0)
+    const bytes = new Uint8Array(Math.min(length, COPY_BYTES))
+    const read = super.read(from, offset, bytes.length, bytes, 0)
+    return this.write(to, toOffset, bytes, 0, read, false)
   }
 
   override read(
