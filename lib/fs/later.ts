@@ -3,7 +3,7 @@
 // serves others, and serves the request again from the start when the job has ended; there the
 // operation finds the same `Later`, and takes what came of it. All who need one job get one `Later`.
 
-import { CofferError, errnoOf, systemError } from '../errors.js'
+import { CofferError } from '../errors.js'
 import type { Backing } from '../store/backing.js'
 import { runJob, type SlowJob } from '../store/slow-job.js'
 
@@ -57,15 +57,4 @@ function attempt(job: SlowJob, backing?: Backing): Outcome {
   } catch (error) {
     return { error }
   }
-}
-
-/** From a thread that can pass on numbers alone: a descriptor or -1, and an errno or 0. */
-export const outcomeOf = (fd: number, errno: number): Outcome =>
-  errno === 0 ? { fd } : { error: systemError(errno, 'a slow job') }
-
-/** As `outcomeOf` takes them. */
-export function numbersOf(job: SlowJob): { fd: number; errno: number } {
-  const outcome = attempt(job)
-  if ('fd' in outcome) return { fd: outcome.fd, errno: 0 }
-  return { fd: -1, errno: errnoOf(outcome.error) }
 }

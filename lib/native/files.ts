@@ -63,8 +63,7 @@ const c = calls({
   syscall: 'int64_t syscall(int64_t number, int fd, uintptr_t into, size_t size)',
   copy_file_range:
     'int64_t copy_file_range(int from, uintptr_t a, int to, uintptr_t b, size_t n, uint32_t flags)',
-  lgetxattr:
-    'int64_t lgetxattr(const char *path, const char *name, uintptr_t value, size_t size)',
+  lgetxattr: 'int64_t lgetxattr(const char *path, const char *name, uintptr_t value, size_t size)',
   fgetxattr: 'int64_t fgetxattr(int fd, const char *name, uintptr_t value, size_t size)',
   fsetxattr: 'int fsetxattr(int fd, const char *name, uintptr_t value, size_t size, int flags)',
   flistxattr: 'int64_t flistxattr(int fd, uintptr_t list, size_t size)',

@@ -69,10 +69,13 @@ export function isMarked(
   remote = true,
 ): boolean {
   if (size === 0 || blocks > 0) return false
-  return remote || ATTRIBUTES.some(([attribute, decode]) => {
-    const value = backing.getXattrAt(dirfd, name, attribute)
-    return value !== null && isRecalled(decode(value))
-  })
+  return (
+    remote ||
+    ATTRIBUTES.some(([attribute, decode]) => {
+      const value = backing.getXattrAt(dirfd, name, attribute)
+      return value !== null && isRecalled(decode(value))
+    })
+  )
 }
 
 /** How a stub is called, and what it says of the size of the file that it stands for. */

@@ -1,5 +1,6 @@
 // Signs of online-only files, as systems and clients give them, and what a drive makes of stubs.
 
+import { spawn } from 'node:child_process'
 import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -15,16 +16,21 @@ import {
   stubbedBy,
 } from '../../lib/store/placeholder.js'
 import { needs } from '../needs.js'
-import { TestVault, type Session } from './session.js'
+import { TestVault } from './session.js'
 
 const base64 = (text: string): Buffer => Buffer.from(text, 'base64')
 
 t.test('flags of macOS', async (t) => {
   // stat -f %Xf of a file in iCloud Drive that was removed from the Mac, of one that is there, of a system file
-  t.same(
-    ['40000060', '0x40000020', '60', '0', '80000', '', 'dataless'].map(isDatalessText),
-    [true, true, false, false, false, false, false],
-  )
+  t.same(['40000060', '0x40000020', '60', '0', '80000', '', 'dataless'].map(isDatalessText), [
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ])
   const stat = new Uint8Array(144)
   t.notOk(isDatalessStat(stat))
   new DataView(stat.buffer).setUint32(116, 0x40000060, true)
@@ -47,7 +53,10 @@ t.test('attributes of Windows', async (t) => {
 t.test('marks that Linux shows', async (t) => {
   const stat = { size: 5000, blocks: 0 } as FileStat
   const values = new Map<string, Buffer>()
-  const backing = { ...openBacking(), getXattrAt: (_: number, __: string, a: string) => values.get(a) ?? null }
+  const backing = {
+    ...openBacking(),
+    getXattrAt: (_: number, __: string, a: string) => values.get(a) ?? null,
+  }
   const marked = (remote: boolean): boolean => isMarked(backing, 3, 'x', stat, remote)
   t.ok(marked(true), 'a size and no blocks, where files may be elsewhere')
   t.notOk(marked(false))
@@ -103,7 +112,10 @@ t.test('names of stubs', async (t) => {
 const OLD = 'x'.repeat(100_000)
 
 /** A vault with /d/online, a stub of which is all that is there, and /d/here. */
-function evicted(t: Test, stub: (blob: string) => [string, Buffer]): {
+function evicted(
+  t: Test,
+  stub: (blob: string) => [string, Buffer],
+): {
   vault: TestVault
   blob: string
   kept: string
@@ -146,19 +158,29 @@ t.test('a stub stands for its blob', async (t) => {
     const { vault, blob, kept, placed } = evicted(t, stub)
     const session = vault.open({ parks: true, holdInodes: true })
     t.same([...session.list('/d').keys()].sort(), ['here', 'online'])
-    const { size, unsettled } = session.stat('/d/online')
-    if (stub === icloud) t.same([size, unsettled], [100_000, false], 'the stub says how large it is')
+    const { size, validMs } = session.stat('/d/online')
+    if (stub === icloud)
+      t.same([size, validMs > 0], [100_000, true], 'the stub says how large it is')
     else {
-      t.same([size, unsettled], [0, true], 'nobody knows')
+      t.same([size, validMs], [0, 0], 'nobody knows')
       session.stat('/d/online')
       t.equal(session.log.filter(({ event }) => event === 'online-only').length, 1)
     }
     t.equal(session.read('/d/here').toString(), 'here')
     const later = laterOf(() => session.read('/d/online'))
-    t.equal(laterOf(() => session.rename('/d/online', '/d/moved')), later, 'all wait for one job')
-    t.throws(() => {
-      session.rmdir('/d')
-    }, { code: 'ENOTEMPTY' })
+    t.equal(
+      laterOf(() => {
+        session.rename('/d/online', '/d/moved')
+      }),
+      later,
+      'all wait for one job',
+    )
+    t.throws(
+      () => {
+        session.rmdir('/d')
+      },
+      { code: 'ENOTEMPTY' },
+    )
     // the client brings it
     rmSync(placed)
     renameSync(kept, blob)
@@ -166,7 +188,10 @@ t.test('a stub stands for its blob', async (t) => {
     t.equal(session.read('/d/online').toString(), OLD)
     session.rename('/d/online', '/d/moved')
     t.equal(session.read('/d/moved').toString(), OLD)
-    t.same(session.log.filter(({ level }) => level !== 'info'), [])
+    t.same(
+      session.log.filter(({ level }) => level !== 'info'),
+      [],
+    )
     session.close()
   }
 })
@@ -182,7 +207,10 @@ t.test('a stub that came while the directory was known, and its removal', async 
   session.unlink('/d/here')
   t.notOk(session.exists('/d/here'))
   session.unlink('/d/online')
-  t.same(readdirSync(dirname(blob)).filter((name) => !name.startsWith('dir-')), [])
+  t.same(
+    readdirSync(dirname(blob)).filter((name) => !name.startsWith('dir-')),
+    [],
+  )
   session.rmdir('/d')
   session.close()
 })
@@ -203,12 +231,12 @@ t.test("a directory's own meta is waited for", async (t) => {
 
 t.test('where nothing can be parked it is waited for on the spot', async (t) => {
   if (!needs(t, 'linux')) return
-  const { vault, blob, kept, placed } = evicted(t, nextcloud)
-  rmSync(placed)
-  renameSync(kept, `${blob}.nextcloud`)
-  const session: Session = vault.open()
-  t.ok(session.exists('/d/online'))
-  renameSync(`${blob}.nextcloud`, blob)
+  const { vault, blob, kept } = evicted(t, nextcloud)
+  const session = vault.open()
+  t.equal(session.stat('/d/online').size, 0)
+  // this thread waits, so another process has to be the client
+  const client = spawn('sh', ['-c', 'sleep 0.5; mv "$0" "$1"', kept, blob])
   t.equal(session.read('/d/online').toString(), OLD)
+  await new Promise((resolve) => client.once('close', resolve))
   session.close()
 })

@@ -1,7 +1,7 @@
 // The cloud replaces, moves or deletes a blob that is open for writing here: what was written is kept.
 
 import { join } from 'node:path'
-import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { CofferError } from '../../lib/errors.js'
 import { emptyAttributes } from '../../lib/fs/filesystem.js'
@@ -220,7 +220,9 @@ t.test('a large one is copied aside, and others are served meanwhile', async (t)
   t.equal(session.read('/b.txt').toString(), 'another')
   t.equal(file.read(5, 4).toString(), 'OURS', 'the file itself can be read')
   for (const change of [
-    () => file.write(0, Buffer.from('later')),
+    () => {
+      file.write(0, Buffer.from('later'))
+    },
     () => {
       drive.setattr(file.nodeid, { size: 100 }, emptyAttributes())
     },
@@ -236,7 +238,7 @@ t.test('a large one is copied aside, and others are served meanwhile', async (t)
   ])
     t.equal(laterOf(change), later, 'whoever changes it waits for the same')
   later.now()
-  t.equal(file.write(0, Buffer.from('then')), undefined)
+  file.write(0, Buffer.from('then'))
   file.close()
   session.close()
   const ours = Buffer.from(LARGE)
@@ -252,21 +254,24 @@ t.test('a large one is copied aside, and others are served meanwhile', async (t)
   again.close()
 })
 
-t.test('what nobody closes is copied when its seal is due; the end of the drive waits', async (t) => {
-  if (!needs(t, 'linux')) return
-  const { vault, session } = largeRescue(t)
-  t.not(session.drive.tend(), undefined)
-  vault.skew += 6000
-  const later = laterOf(() => session.drive.tend())
-  t.equal(
-    laterOf(() => session.drive.tend()),
-    later,
-  )
-  session.drive.sync()
-  t.not(later.outcome, null)
-  session.close()
-  t.equal([...vault.judge().keys()].filter((path) => CONFLICT.test(path.slice(1))).length, 1)
-})
+t.test(
+  'what nobody closes is copied when its seal is due; the end of the drive waits',
+  async (t) => {
+    if (!needs(t, 'linux')) return
+    const { vault, session } = largeRescue(t)
+    t.not(session.drive.tend(), undefined)
+    vault.skew += 6000
+    const later = laterOf(() => session.drive.tend())
+    t.equal(
+      laterOf(() => session.drive.tend()),
+      later,
+    )
+    session.drive.sync()
+    t.not(later.outcome, null)
+    session.close()
+    t.equal([...vault.judge().keys()].filter((path) => CONFLICT.test(path.slice(1))).length, 1)
+  },
+)
 
 t.test('a copy that fails is told, and tried again', async (t) => {
   if (!needs(t, 'linux')) return
@@ -303,4 +308,34 @@ t.test('holes of what is copied stay holes', async (t) => {
   t.ok(blocks * 512 < 2 ** 20, 'and take no room')
   t.equal(session.open('/a.txt').read(0, 5).toString(), 'BEGIN')
   session.close()
+})
+
+t.test('what waits in memory and what lies beyond the seal come along', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, older, blob } = prepare(t)
+  const before = vault.open()
+  const long = noise(100_000, 5)
+  before.write('/long', long)
+  before.close()
+  const { size } = statSync(vault.blob('/long'))
+  const session = vault.open()
+  const file = session.open('/long')
+  const more = noise(300_000, 6)
+  file.write(100_000, more)
+  file.write(40_000, Buffer.from('inside'))
+  const old = vault.blob('/long')
+  const elsewhere = join(vault.folder, 'elsewhere')
+  renameSync(old, elsewhere)
+  session.drive.flush(file.fh)
+  t.equal(statSync(elsewhere).size, size, 'the old blob ends where its seal says')
+  file.write(400_000, Buffer.from('end'))
+  file.write(0, Buffer.from('start'))
+  session.drive.fsync(file.fh)
+  file.close()
+  session.close()
+  const whole = Buffer.concat([long, more, Buffer.from('end')])
+  whole.write('inside', 40_000)
+  whole.write('start')
+  t.ok(vault.judge().get('/long')?.content.equals(whole))
+  t.ok(readFileSync(blob).equals(older))
 })

@@ -52,7 +52,7 @@ class Line {
 
   #serve(): void {
     const later = this.need.get(this.#unique)
-    if (later !== undefined && later.outcome === null) this.parked.park(later, this.now)
+    if (later?.outcome === null) this.parked.park(later, this.now)
     else this.done.push(String(this.#unique))
   }
 

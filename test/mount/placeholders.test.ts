@@ -2,14 +2,7 @@
 // whoever reads one waits, and nobody else does.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { isAlive, mountsBelow, until, World } from '../cli/coffer.js'
@@ -114,7 +107,11 @@ t.test('readers wait, others do not', async (t) => {
   t.ok(readFileSync(at('new49')).equals(content))
   t.equal(spawnSync('ls', ['-l', world.mountpoint]).status, 0)
   t.equal((await stubs.obey({})).asked, 1)
-  t.match(readers.map(({ child }) => child.exitCode), [null, null], 'they still wait')
+  t.match(
+    readers.map(({ child }) => child.exitCode),
+    [null, null],
+    'they still wait',
+  )
   impatient.child.kill('SIGKILL')
   t.equal((await impatient.ended).signal, 'SIGKILL', 'one that is killed need not wait')
   const mover = start(t, 'mv', at('d/second'), at('moved'))

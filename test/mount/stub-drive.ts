@@ -14,7 +14,6 @@ import {
 } from 'node:worker_threads'
 import type { Test } from 'tap'
 import { mountFuse } from '../../lib/mount/fuse-linux/mount-fuse.js'
-import { NOTHING_REMEMBERED } from '../../lib/mount/fuse-linux/reply.js'
 import { serve } from '../../lib/mount/fuse-linux/session.js'
 import { openWake, wake } from '../../lib/native/eventfd.js'
 import { StubFilesystem, type StubOrder, type StubReport } from './stub-filesystem.js'
@@ -65,7 +64,7 @@ function work({ deviceFd, wakeFd, folder, orders }: Job): void {
       console.error(error)
     },
   }
-  serve(deviceFd, fs, hooks, { validity: NOTHING_REMEMBERED })
+  serve(deviceFd, fs, hooks, { believedMs: 0 })
 }
 
 if (parentPort !== null) work(workerData as Job)
@@ -88,7 +87,9 @@ export async function startStubs(t: Test, mountpoint: string, folder: string): P
     spawnSync('umount', ['-l', mountpoint], { stdio: 'ignore' })
   })
   const asked: ((report: StubReport) => void)[] = []
-  createInterface(child.stdout).on('line', (line) => asked.shift()?.(JSON.parse(line) as StubReport))
+  createInterface(child.stdout).on('line', (line) =>
+    asked.shift()?.(JSON.parse(line) as StubReport),
+  )
   const obey = (order: StubOrder): Promise<StubReport> =>
     new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -71,8 +71,7 @@ export class StubFilesystem extends MemoryFilesystem {
     if (at !== undefined) this.#at = at
     if (engine !== undefined) {
       this.#engine = engine
-      for (const later of this.#waiting.values())
-        if (engine !== 'waits') later.settle({ fd: -1 })
+      for (const later of this.#waiting.values()) if (engine !== 'waits') later.settle({ fd: -1 })
       if (engine !== 'waits') this.#waiting.clear()
     }
     if (evict !== undefined) {

@@ -2,7 +2,8 @@
 // loop, so it hears of an outcome by the eventfd that wakes it, and finds it in shared memory.
 
 import { Worker } from 'node:worker_threads'
-import { outcomeOf, type Later } from '../../fs/later.js'
+import { systemError } from '../../errors.js'
+import type { Later } from '../../fs/later.js'
 
 // words of the memory shared with a helper
 export const STATE = 0
@@ -53,7 +54,10 @@ export class SlowLane {
 
   #settle({ slots, later }: Helper): void {
     if (later === null || Atomics.load(slots, STATE) !== DONE) return
-    later.settle(outcomeOf(slots[FD] ?? -1, slots[ERRNO] ?? 0))
+    const errno = slots[ERRNO] ?? 0
+    later.settle(
+      errno === 0 ? { fd: slots[FD] ?? -1 } : { error: systemError(errno, 'a slow job') },
+    )
     this.#free(later)
   }
 
