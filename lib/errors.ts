@@ -55,6 +55,7 @@ const TABLE = {
   XATTR_DAMAGED: row('EIO', 26),
   DIRECTORY_META: row('EIO', 26),
   OBJECT_SUPERSEDED: row('EIO', 26, 'open the file again to get its new version'),
+  ONLINE_ONLY: row('EIO', 1, 'let the sync program download it, or try again later'),
   VAULT_GONE: row(
     'EIO',
     25,

@@ -5,6 +5,7 @@ import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_
 import { BugError } from '../errors.js'
 import type { HiddenNames } from '../fs/hidden-names.js'
 import { Counters } from '../mount/counters.js'
+import { SlowLane } from '../mount/fuse-linux/slow-lane.js'
 import { serve } from '../mount/fuse-linux/session.js'
 import {
   toWire,
@@ -42,7 +43,7 @@ main.once('message', (start: WorkerStart) => {
     )
   } catch (error) {
     tell({ event: 'answer', id: 0, error: toWire(error) })
-    tell({ event: 'ended', error: toWire(error) })
+    tell({ event: 'ended', error: toWire(error), stuck: false })
     return
   }
   tell({ event: 'answer', id: 0 })
@@ -55,14 +56,17 @@ main.once('message', (start: WorkerStart) => {
   }
   // whether there will be a mount is for the main thread to say
   main.once('message', ({ deviceFd }: WorkerServe) => {
-    if (deviceFd >= 0 && problem.error === undefined) run(served, start, deviceFd)
-    tell({ event: 'ended', ...served.end(), ...problem })
+    const lane = new SlowLane(start.wakeFd)
+    if (deviceFd >= 0 && problem.error === undefined) run(served, start, deviceFd, lane)
+    const end = { ...served.end(), ...problem }
+    tell({ event: 'ended', ...end, stuck: !lane.end() })
   })
 })
 
 /** Serves until the kernel or the main thread ends it; first with the files of the self-test. */
-function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
+function run(served: ServedDrive, start: WorkerStart, deviceFd: number, lane: SlowLane): void {
   const { requests, wakeFd } = start
+  const slow = { lane, slowLimitMs: start.order.slowSeconds * 1000 }
   const told = { stop: false, tested: null as number | null }
   const hooks = {
     wakeFd,
@@ -82,7 +86,7 @@ function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
   }
   /** False where the drive has ended, too. The test is in nobody's statistics. */
   const test = (shown: HiddenNames): boolean => {
-    const unmounted = serve(deviceFd, shown, hooks, { believedMs: 0 })
+    const unmounted = serve(deviceFd, shown, hooks, { believedMs: 0, ...slow })
     const bytes = served.endTest()
     if (told.tested !== null) tell({ event: 'answer', id: told.tested, served: bytes })
     return !unmounted && !told.stop
@@ -90,7 +94,7 @@ function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
   try {
     const { underTest } = served
     if (underTest === null || test(underTest))
-      serve(deviceFd, served.drive, hooks, { counters: new Counters(start.counters) })
+      serve(deviceFd, served.drive, hooks, { counters: new Counters(start.counters), ...slow })
   } catch (error) {
     served.onDefect(error)
   }

@@ -25,6 +25,7 @@ export interface MountRequest {
   allowOther: boolean
   /** 0: never */
   idleSeconds: number
+  slowSeconds: number
   logNames: boolean
   selfTest: Order['selfTest']
 }
@@ -48,7 +49,7 @@ export function prepareMount(request: MountRequest): Prepared {
       hint: 'mount it with --read-only',
     })
   }
-  const { driver, readOnly, allowOther, idleSeconds, logNames, selfTest } = request
+  const { driver, readOnly, allowOther, idleSeconds, slowSeconds, logNames, selfTest } = request
   return {
     order: {
       vaultId,
@@ -59,6 +60,7 @@ export function prepareMount(request: MountRequest): Prepared {
       readOnly,
       allowOther,
       idleSeconds,
+      slowSeconds,
       logNames,
       log: logPath(vaultId),
       selfTest,

@@ -27,6 +27,8 @@ export interface Order {
   allowOther: boolean
   /** 0: never */
   idleSeconds: number
+  /** how long a request may wait for an online-only file */
+  slowSeconds: number
   /** the log may hold plain names */
   logNames: boolean
   log: string
@@ -168,7 +170,8 @@ export type WorkerEvent =
   /** the kernel is to forget that */
   | { event: 'outdated'; outdated: Outdated[] }
   /** the kernel's side is gone and everything is stored, or the error says what is not */
-  | { event: 'ended'; error?: WireError }
+  /** `stuck`: a helper thread of it waits in a system call, and keeps it from ending */
+  | { event: 'ended'; error?: WireError; stuck: boolean }
 
 /** Main thread to a thread that takes the mount away, and back. */
 export interface Leaving {

@@ -59,6 +59,8 @@ export class ServedDrive {
       readOnly: order.readOnly,
       lock: true,
       ...(changed === undefined ? {} : { changed }),
+      // the main thread of fuse-native answers a request before it takes the next
+      parks: order.driver === 'fuse-linux',
       log: this.#logEvent,
     })
   }

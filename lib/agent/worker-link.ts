@@ -8,6 +8,7 @@ import type { VaultBody } from '../format/config-body.js'
 import type { Counters } from '../mount/counters.js'
 import { mountFuse } from '../mount/fuse-linux/mount-fuse.js'
 import type { FuseSession, MountOptions } from '../mount/mount-options.js'
+import { exitAtOnce } from '../native/exit.js'
 import { closeWake, openWake, wake } from '../native/eventfd.js'
 import type { DriveThread } from './drive-thread.js'
 import { leave } from './mountpoint.js'
@@ -52,19 +53,29 @@ export class WorkerLink implements DriveThread {
         if (event.event === 'log') log(event.line)
         else if (event.event === 'outdated') this.#notifier.tell(event.outdated)
         else if (event.event === 'answer') this.#answer(event)
-        else result = event.error === undefined ? null : fromWire(event.error)
+        else {
+          result = event.error === undefined ? null : fromWire(event.error)
+          if (event.stuck) end(true)
+        }
       })
       worker.on('error', (error) => {
         log(`error: the drive's thread failed: ${error.stack ?? error.message}`)
         result = new CofferError('AGENT', `the drive's thread failed: ${error.message}`)
       })
-      worker.on('exit', () => {
+      const end = (stuck: boolean): void => {
+        if (this.#over) return
         const silent = new CofferError('AGENT', "the drive's thread ended without a word")
         const error = result === undefined ? silent : result
-        this.#lost(error ?? new CofferError('NOT_MOUNTED', 'the drive has ended'))
+        this.#lost(error ?? new CofferError('NOT_MOUNTED', 'the drive has ended'), stuck)
         void this.#notifier.end().then(() => {
           resolve(error)
         })
+        if (!stuck) return
+        worker.unref()
+        process.once('exit', exitAtOnce)
+      }
+      worker.on('exit', () => {
+        end(false)
       })
     })
   }
@@ -176,11 +187,12 @@ export class WorkerLink implements DriveThread {
     else waiting?.resolve(answer)
   }
 
-  #lost(error: CofferError): void {
+  /** `stuck`: a thread may still signal the eventfd. */
+  #lost(error: CofferError, stuck: boolean): void {
     this.#over = true
     for (const waiting of this.#waiting.values()) waiting.reject(error)
     this.#waiting.clear()
     this.#requests.port1.close()
-    closeWake(this.#wakeFd)
+    if (!stuck) closeWake(this.#wakeFd)
   }
 }

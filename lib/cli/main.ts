@@ -101,6 +101,12 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
             requiresArg: true,
             describe: 'unmount after so long without use: 90s, 15m, 2h',
           })
+          .option('slow-limit', {
+            type: 'string',
+            requiresArg: true,
+            default: '5m',
+            describe: 'how long a program waits for an online-only file',
+          })
           .option('log-names', {
             type: 'boolean',
             default: false,

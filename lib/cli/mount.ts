@@ -18,6 +18,7 @@ interface Arguments extends PasswordSource {
   allowOther: boolean
   driver: string
   idle?: string | undefined
+  slowLimit: string
   logNames: boolean
   config?: string | undefined
   selfTest: Order['selfTest']
@@ -25,12 +26,11 @@ interface Arguments extends PasswordSource {
 
 const UNITS: Record<string, number> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
 
-function idleSeconds(text: string | undefined): number {
-  if (text === undefined) return 0
+function secondsOf(option: string, text: string): number {
   const match = /^(\d{1,6})([smhd]?)$/.exec(text)
   const seconds = match === null ? 0 : Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0)
   if (seconds === 0) {
-    throw new CofferError('USAGE', `--idle ${text} is not a time`, {
+    throw new CofferError('USAGE', `${option} ${text} is not a time`, {
       hint: 'write it as 90s, 15m or 2h',
     })
   }
@@ -47,10 +47,11 @@ function driverNamed(name: string): Driver {
 
 export async function mount(args: Arguments): Promise<number> {
   const driver = driverNamed(args.driver)
-  const idle = idleSeconds(args.idle)
+  const idleSeconds = args.idle === undefined ? 0 : secondsOf('--idle', args.idle)
+  const slowSeconds = secondsOf('--slow-limit', args.slowLimit)
   for (const line of clearStale()) say(line)
   const configFile = args.config ?? null
-  const prepared = prepareMount({ ...args, driver, configFile, idleSeconds: idle })
+  const prepared = prepareMount({ ...args, driver, configFile, idleSeconds, slowSeconds })
   const password = await readPassword(args)
   const { order } = prepared
   const starting = args.foreground ? serveHere(order) : launch(order)

@@ -13,6 +13,7 @@ import type { Context } from './context.js'
 import type { Inode } from './inode.js'
 import { currentNonce } from './journal.js'
 import { backingMode } from './mode.js'
+import { isPlaceholder } from './placeholders.js'
 import { withHeader } from './reseal.js'
 import type { SealedObject } from './sealed-object.js'
 import type { Tree } from './tree.js'
@@ -61,6 +62,7 @@ function setMode({ backing }: Context, fd: number, bits: number, stat: FileStat)
  */
 export function arrived(tree: Tree, inode: Inode, stat: FileStat): void {
   if (inode.extension !== '.cff' || inode.body !== null || tree.ctx.readOnly) return
+  if (isPlaceholder(tree, inode, stat)) return
   try {
     withHeader(
       tree,

@@ -16,6 +16,7 @@ import { MOMENT_MS, type Attributes } from './filesystem.js'
 import { backingName, type Inode } from './inode.js'
 import { modeIsSealed } from './mode.js'
 import { timeOf } from './nonces.js'
+import { isPlaceholder, stubbedSize } from './placeholders.js'
 import { SealedObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
@@ -48,10 +49,9 @@ export function permissions(tree: Tree, inode: Inode, stat: FileStat): number {
 function sealed(tree: Tree, inode: Inode, stat: FileStat): { mode: number; rdev: number } {
   const known = inode.sealed
   if (known?.ctimeSec === stat.ctimeSec && known.ctimeNsec === stat.ctimeNsec) return known
-  const { mode, rdev } = readSealed(tree, inode, stat) ?? {
-    mode: S_IFREG | (stat.mode & 0o777),
-    rdev: 0,
-  }
+  const unread = { mode: S_IFREG | (stat.mode & 0o777), rdev: 0 }
+  if (isPlaceholder(tree, inode, stat)) return unread
+  const { mode, rdev } = readSealed(tree, inode, stat) ?? unread
   inode.sealed = { ctimeSec: stat.ctimeSec, ctimeNsec: stat.ctimeNsec, mode, rdev }
   return inode.sealed
 }
@@ -122,6 +122,13 @@ export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attrib
   out.ctimeNsec = stat.ctimeNsec
   if (inode.extension === '.cfd' || inode.extension === '.cfs') {
     out.size = inode.extension === '.cfd' ? stat.size : 0
+    return
+  }
+  if (inode.stub !== null) {
+    const size = stubbedSize(tree, inode)
+    out.size = Math.max(0, size)
+    // the kernel must ask again before it believes that there is nothing to read
+    if (size < 0) out.validMs = 0
     return
   }
   if (body === null) {

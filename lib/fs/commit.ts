@@ -24,8 +24,10 @@ export function commit(tree: Tree, inode: Inode, durable = false): void {
 /** The same up to the journal's next flush, which several files can share. */
 export function stage(tree: Tree, inode: Inode, durable = false): void {
   if (inode.body === null) return
-  if (!inode.pending && inode.parent !== null && !namesItsBlob(tree, inode, inode.body))
-    rescue(tree, inode)
+  if (!inode.pending && inode.parent !== null) {
+    // a name that came back while the blob is copied makes no difference
+    if (inode.rescue !== null || !namesItsBlob(tree, inode, inode.body)) rescue(tree, inode)
+  }
   const { body, parent } = inode
   if (!inode.pending && !body.isOurs()) {
     tree.supersede(inode)

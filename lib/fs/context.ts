@@ -7,6 +7,7 @@ import type { VaultBody } from '../format/config-body.js'
 import type { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
 import type { Backing } from '../store/backing.js'
+import type { Fetches } from './fetches.js'
 import type { Journal } from './journal.js'
 import type { Memory } from './memory.js'
 import type { Clock, Nonces, Random } from './nonces.js'
@@ -40,6 +41,9 @@ export interface Context {
   readonly deviceName: string | null
   readonly readOnly: boolean
   readonly log: Log
+  /** opens what may be a placeholder */
+  readonly fetches: Fetches
+  /** what this device remembers of the size of a blob in a directory, where the blob does not tell */
   /** null where nothing is written */
   journal: Journal | null
   readonly memory: Memory

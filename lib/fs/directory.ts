@@ -124,7 +124,7 @@ export class Directory {
 export function rootDirectory(ctx: Context, dirfd: number): Directory {
   const generation = ctx.keyring.generation(ctx.body.rootKeyId)
   const directory = new Directory([{ dirId: ctx.body.rootDirId, generation }], [])
-  directory.note(ctx.backing.list(dirfd))
+  directory.note(ctx.fetches.standing(ctx.backing.list(dirfd)))
   return directory
 }
 
@@ -194,8 +194,8 @@ export function withMeta<T>(
   /** `since`: when the file was changed last */
   use: (object: SealedObject, seal: Seal, fd: number, since: number) => T,
 ): T {
-  const { backing } = ctx
-  const fd = writing ? backing.openWrite(dirfd, file) : backing.openRead(dirfd, file)
+  const { backing, fetches } = ctx
+  const fd = fetches.open(dirfd, file, writing)
   try {
     backing.statFd(fd, stat)
     if ((stat.mode & constants.S_IFMT) !== constants.S_IFREG || stat.size > HEADER_SIZE)

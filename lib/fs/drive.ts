@@ -8,6 +8,8 @@ import type { VaultBody } from '../format/config-body.js'
 import { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
 import { openBacking, emptyStat, type Backing } from '../store/backing.js'
+import { CONFIG_NAME } from '../store/config-file.js'
+import { Placeholders } from '../store/placeholder.js'
 import { VaultFolder } from '../store/vault-folder.js'
 import { AccessTimes } from './access-times.js'
 import { arrived } from './arrived.js'
@@ -18,6 +20,7 @@ import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
 import { LateMeta } from './directory.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
+import { Fetches } from './fetches.js'
 import {
   MOMENT_MS,
   type AttributeChanges,
@@ -67,6 +70,8 @@ export interface DriveOptions {
   clock?: Clock
   /** refuses a vault that another drive of this machine has open */
   lock?: boolean
+  /** requests can be parked: operations may throw `Later` */
+  parks?: boolean
   /** only reading, by `node:fs` alone */
   portable?: boolean
   /** Others' changes are watched for, and told while the drive is tended. */
@@ -97,7 +102,7 @@ const COPY_MAX = 4 * 1024 * 1024
 const DAMAGED_MAX = 50
 
 /** Nothing is wrong with the object itself. */
-const PASSING: readonly string[] = ['VAULT_GONE', 'OBJECT_SUPERSEDED']
+const PASSING: readonly string[] = ['VAULT_GONE', 'OBJECT_SUPERSEDED', 'ONLINE_ONLY']
 
 export class Drive implements Filesystem {
   readonly #tree: Tree
@@ -117,6 +122,8 @@ export class Drive implements Filesystem {
     const backing = options.backing ?? openBacking(portable)
     const readOnly = options.readOnly || !backing.writable
     const layout = new Layout(body.chunkLog2)
+    const folder = new VaultFolder(backing, options.vaultPath, clock)
+    const placeholders = new Placeholders(backing, options.vaultPath, CONFIG_NAME)
     let opening = true
     const world = {
       engine,
@@ -139,6 +146,7 @@ export class Drive implements Filesystem {
     }
     const ctx: Context = {
       ...world,
+      fetches: new Fetches({ backing, placeholders, log: options.log, clock }),
       journal: null,
       memory: new Memory(world, options.journalFolder ?? null),
       pool: new ChunkPool(layout.chunkSize),
@@ -146,7 +154,6 @@ export class Drive implements Filesystem {
       ahead: new Map(),
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
-    const folder = new VaultFolder(backing, options.vaultPath, clock)
     this.#tree = new Tree(ctx, folder)
     this.#watch = options.changed === undefined ? null : new Watch(this.#tree, options.changed)
     try {
@@ -160,6 +167,7 @@ export class Drive implements Filesystem {
       throw error
     }
     opening = false
+    ctx.fetches.parks = options.parks ?? false
     this.#files = new OpenFiles(this.#tree)
     this.#access = new AccessTimes(this.#tree)
   }
@@ -539,12 +547,22 @@ export class Drive implements Filesystem {
       this.#files.tend((error, inode) => this.#report(error, inode)),
       late.tend(),
       ctx.memory.tend(),
+      ctx.fetches.tend(),
     )
   }
 
+  /** Whoever asks for this waits as long as it takes. */
   sync(): void {
     const { ctx, folder } = this.#tree
-    const first = this.#files.sync((error, inode) => this.#report(error, inode))
+    const { fetches } = ctx
+    const { parks } = fetches
+    fetches.parks = false
+    let first: unknown
+    try {
+      first = this.#files.sync((error, inode) => this.#report(error, inode))
+    } finally {
+      fetches.parks = parks
+    }
     if (!ctx.readOnly) {
       folder.assertPresent()
       ctx.backing.syncFileSystem(folder.rootFd)
@@ -557,6 +575,7 @@ export class Drive implements Filesystem {
   /** Closes everything and wipes the keys. What was not synced is lost. */
   close(): void {
     this.#files.close()
+    this.#tree.ctx.fetches.close()
     this.#directories.clear()
     this.#tree.ctx.journal?.close()
     this.#tree.ctx.memory.close()

@@ -6,6 +6,7 @@ import { decodeName, encodeName, longBase, type ObjectExtension } from '../forma
 import { KIND_OF } from './attributes.js'
 import type { Context } from './context.js'
 import type { DirectoryId } from './directory.js'
+import { Later } from './later.js'
 import { SealedObject } from './sealed-object.js'
 
 const SIDECAR_MAX = 272
@@ -41,9 +42,13 @@ export function decodeEntry(
 }
 
 /** The content of a sidecar, null where it is missing or not what the base hashes. */
-function readSidecar({ engine, backing }: Context, dirfd: number, base: string): Uint8Array | null {
+function readSidecar(
+  { engine, backing, fetches }: Context,
+  dirfd: number,
+  base: string,
+): Uint8Array | null {
   try {
-    const fd = backing.openRead(dirfd, `${base}.cfn`)
+    const fd = fetches.open(dirfd, `${base}.cfn`, false)
     try {
       const bytes = new Uint8Array(SIDECAR_MAX + 1)
       const size = backing.read(fd, bytes, 0, bytes.length, 0)
@@ -52,7 +57,8 @@ function readSidecar({ engine, backing }: Context, dirfd: number, base: string):
     } finally {
       backing.close(fd)
     }
-  } catch {
+  } catch (error) {
+    if (error instanceof Later) throw error
     return null
   }
 }
@@ -66,7 +72,7 @@ function nameFromSeal(
   extension: ObjectExtension,
   file: string,
 ): string | null {
-  if (extension === '.cfd') return null
+  if (extension === '.cfd' || ctx.fetches.isMarked(dirfd, file)) return null
   try {
     const fd = ctx.backing.openRead(dirfd, file)
     try {

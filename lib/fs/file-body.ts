@@ -39,7 +39,7 @@ export interface Place {
 
 export class FileBody implements JournaledBlob {
   readonly kind: Kind
-  readonly ino: number
+  ino: number
   readonly object: SealedObject
   readonly content: FileContent
   writable: boolean
@@ -81,7 +81,7 @@ export class FileBody implements JournaledBlob {
     this.mode = mode
     this.content = new FileContent(ctx, object, fd, {
       ready: () => {
-        ctx.journal?.bring(ino)
+        ctx.journal?.bring(this.ino)
       },
       touch: () => {
         this.#touch()
@@ -375,6 +375,21 @@ export class FileBody implements JournaledBlob {
     this.#ctx.backing.utimesFd(this.fd, atime, mtime)
     this.set.atime = 'omit'
     this.set.mtime = 'omit'
+  }
+
+  /**
+   * Goes on over another blob with the same bytes, which it takes over. `stays`: the old one has a name
+   * yet, and is left as its seal says.
+   */
+  moveTo(fd: number, ino: number, stays: boolean): void {
+    const { backing, journal, clock } = this.#ctx
+    if (stays && !this.superseded) this.content.records.revert(this.fd)
+    if (journal?.closing(this) !== true) backing.close(this.fd)
+    this.content.moveTo(fd)
+    this.ino = ino
+    this.writable = true
+    this.bornAt = clock()
+    this.attributesChanged = true
   }
 
   /** Forgets plaintext and keys and closes the blob. What is dirty is lost. */

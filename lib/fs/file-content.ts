@@ -402,6 +402,13 @@ export class FileContent {
     this.#release()
   }
 
+  /** Everything in memory is true of another blob, too. Nothing of that has been synced. */
+  moveTo(fd: number): void {
+    this.fd = fd
+    this.unsettled = Math.max(1, this.unsettled)
+    this.records.forgetReserved()
+  }
+
   #release(): void {
     this.#ctx.journal?.release(this.#promised)
     this.#promised = 0

@@ -7,6 +7,7 @@ import type { Origin } from '../format/conflict.js'
 import type { ObjectExtension } from '../format/name.js'
 import type { Directory } from './directory.js'
 import type { FileBody } from './file-body.js'
+import type { Rescue } from './rescue.js'
 
 export const ROOT_NODEID = 1
 
@@ -49,6 +50,8 @@ export interface Inode {
   parent: Inode | null
   name: string
   base: string
+  /** name of the stub that stands for the blob (store/placeholder.ts), or null */
+  stub: string | null
   /** id of the parent under which `base` is `name` */
   dirId: Uint8Array
   copy: Copy | null
@@ -60,6 +63,8 @@ export interface Inode {
   /** of a directory: its watch in the vault folder, -1 where changes by others are not told */
   watch: number
   body: FileBody | null
+  /** the blob is being copied, since its name leads elsewhere now */
+  rescue: Rescue | null
   opens: number
   /** known names that lie in this directory, `others` too: it is not forgotten before them */
   children: number
@@ -98,6 +103,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     parent: null,
     name: '',
     base: '',
+    stub: null,
     dirId: new Uint8Array(16),
     copy: null,
     others: [],
@@ -105,6 +111,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     entries: null,
     watch: -1,
     body: null,
+    rescue: null,
     opens: 0,
     children: 0,
     pending: false,
@@ -119,8 +126,9 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
   }
 }
 
-export const backingName = ({ copy, base, extension }: Inode): string =>
-  copy?.file ?? base + extension
+/** Of what lies in the vault folder: the blob, or a stub in its place. */
+export const backingName = ({ stub, copy, base, extension }: Inode): string =>
+  stub ?? copy?.file ?? base + extension
 
 export const shownName = ({ copy, name }: Pick<Name, 'copy' | 'name'>): string =>
   copy?.shown ?? name

@@ -16,6 +16,7 @@ import {
   type Place,
 } from './directory.js'
 import { decodeEntry } from './entry-names.js'
+import { Later } from './later.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
 
 /** A meta that counts, with what is to be remembered of it. */
@@ -37,7 +38,7 @@ export function loadDirectory(
   parentDirId: Uint8Array,
   name: string,
 ): Directory {
-  const listing = ctx.backing.list(dirfd)
+  const listing = ctx.fetches.standing(ctx.backing.list(dirfd))
   const place = { parentDirId, name }
   const { counting, problem } = metasIn(ctx, dirfd, listing, place)
   for (const { meta, header, since } of counting)
@@ -78,6 +79,7 @@ function metasIn(
       else if (where === 'current') current.push(found)
       else leaving.push(found)
     } catch (error) {
+      if (error instanceof Later) throw error
       if (error instanceof LateMeta) continue
       const what = error instanceof Error ? error.message : String(error)
       problem = refused(`its meta file is damaged (${what})`)

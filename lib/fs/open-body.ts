@@ -6,26 +6,14 @@ import { emptyStat } from '../store/backing.js'
 import { restoreMode } from './arrived.js'
 import { KIND_OF } from './attributes.js'
 import { FileBody } from './file-body.js'
-import { backingName, blobPath, type Inode } from './inode.js'
+import { blobPath, type Inode } from './inode.js'
+import { Later } from './later.js'
+import { openBlob } from './open-blob.js'
 import type { SealedObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
 
 const stat = emptyStat()
-
-function openBlob(tree: Tree, inode: Inode, parent: Inode, writing: boolean): number {
-  const { backing } = tree.ctx
-  tree.folder.assertPresent()
-  const dirfd = tree.descriptor(parent)
-  const name = backingName(inode)
-  const fd = writing ? backing.openWrite(dirfd, name) : backing.openRead(dirfd, name)
-  backing.statFd(fd, stat)
-  if (stat.ino !== inode.ino) {
-    backing.close(fd)
-    throw new CofferError('ESTALE', 'another version of the file has taken its name')
-  }
-  return fd
-}
 
 /**
  * The body of a named file, with all checks of FORMAT.md §5. A mismatch is looked at twice, since a
@@ -37,7 +25,12 @@ export function openBody(tree: Tree, inode: Inode, writing: boolean, truncating 
   } catch (error) {
     if (!(error instanceof CofferError) || error.errno !== new CofferError('EIO', '').errno)
       throw error
-    return openOnce(tree, inode, writing, truncating)
+    try {
+      return openOnce(tree, inode, writing, truncating)
+    } catch (again) {
+      // it was fetched for this look; the next one may fetch it anew
+      throw again instanceof Later ? error : again
+    }
   }
 }
 
@@ -47,7 +40,7 @@ function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolea
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.directory(parent)
   tree.ctx.journal?.bring(inode.ino)
-  const fd = openBlob(tree, inode, parent, writing)
+  const fd = openBlob(tree, inode, parent, writing, stat)
   try {
     const place = (object: SealedObject): number =>
       checkPlace(tree.ctx, tree.descriptor(parent), object, inode)
@@ -70,7 +63,7 @@ export function makeWritable(tree: Tree, inode: Inode): void {
   const { body, parent } = inode
   if (body === null || body.writable) return
   if (parent === null) throw new CofferError('ESTALE', 'the file was removed')
-  const fd = openBlob(tree, inode, parent, true)
+  const fd = openBlob(tree, inode, parent, true, stat)
   tree.ctx.backing.close(body.fd)
   body.fd = fd
   body.writable = true

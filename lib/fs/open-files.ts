@@ -9,7 +9,9 @@ import type { FileBody } from './file-body.js'
 import { NO_ERASE } from './file-content.js'
 import type { Opened } from './filesystem.js'
 import type { Inode } from './inode.js'
+import { Later } from './later.js'
 import { makeWritable, openBody } from './open-body.js'
+import { giveUpRescue } from './rescue.js'
 import { killPrivileges } from './setattr.js'
 import { isDirectory, type Tree } from './tree.js'
 
@@ -60,7 +62,10 @@ export class OpenFiles {
       inode.body ??= openBody(this.#tree, inode, writing, truncating)
       this.#open.add(inode)
       if (writing) makeWritable(this.#tree, inode)
-      if (truncating) inode.body.content.truncate(0)
+      if (truncating) {
+        this.#endRescue(inode)
+        inode.body.content.truncate(0)
+      }
     } catch (error) {
       if (inode.opens === 0) this.#close(inode)
       throw error
@@ -105,16 +110,24 @@ export class OpenFiles {
 
   /** Changes the content, and seals where it is time to. */
   change(inode: Inode, act: (body: FileBody) => void): void {
+    this.#endRescue(inode)
     const body = this.#body(inode)
     act(body)
     try {
       if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
     } catch (error) {
+      // what was changed is in memory, and the next change waits
+      if (error instanceof Later) return
       // it is told, and must not happen to what is written there later
       body.content.erased = NO_ERASE
       throw error
     }
     this.#relieve()
+  }
+
+  /** A blob that is being copied is not changed: this throws `Later`, or seals what was waiting. */
+  #endRescue(inode: Inode): void {
+    if (inode.rescue !== null) commit(this.#tree, inode)
   }
 
   /** Empties a journal that has grown large; for that nothing may wait in memory. */
@@ -168,24 +181,33 @@ export class OpenFiles {
 
   release(fh: number): void {
     const inode = this.inode(fh)
+    let problem: unknown = null
+    try {
+      if (inode.opens === 1) this.flush(inode)
+    } catch (error) {
+      if (error instanceof Later) throw error
+      problem = error
+    }
     this.#handles.delete(fh)
     inode.opens--
     if (inode.opens > 0) return
-    try {
-      this.flush(inode)
-    } finally {
-      this.#close(inode)
-      this.#tree.closed(inode)
-    }
+    this.#close(inode)
+    this.#tree.closed(inode)
+    if (problem !== null) throw problem as Error
   }
 
   #close(inode: Inode): void {
     const { body } = inode
     this.#open.delete(inode)
     if (body === null) return
+    giveUpRescue(this.#tree, inode)
     // its content could not be stored, as was told at flush
     if (inode.pending) this.#tree.unlinked(inode)
-    if (inode.parent !== null) this.#rememberPages(inode, body)
+    if (inode.parent !== null) {
+      this.#rememberPages(inode, body)
+      if (inode.extension === '.cff')
+        this.#tree.ctx.memory.noteSize(inode.dirId, inode.base, body.content.size)
+    }
     inode.body = null
     body.close()
   }
@@ -209,12 +231,13 @@ export class OpenFiles {
     )
   }
 
-  /** Seals what has been open and dirty for long enough; milliseconds until the next look. */
+  /** Seals what has been open and dirty for long enough; milliseconds until the next look. Throws `Later` last. */
   tend(report: (error: unknown, inode: Inode) => unknown): number {
     const now = this.#tree.ctx.clock()
     const { journal } = this.#tree.ctx
     let waiting = false
     let last: Inode | null = null
+    let later: Later | null = null
     for (const inode of this.#open) {
       const { body } = inode
       if (body?.dirty !== true) continue
@@ -225,9 +248,13 @@ export class OpenFiles {
         last = inode
         if (journal?.full === true) journal.flush()
       } catch (error) {
-        // told again at the file's own flush or fsync
-        report(error, inode)
-        body.dirtySince = now
+        // the oldest first, and then the next time the others
+        if (error instanceof Later) later ??= error
+        else {
+          // told again at the file's own flush or fsync
+          report(error, inode)
+          body.dirtySince = now
+        }
       }
     }
     let quiet = Infinity
@@ -238,6 +265,7 @@ export class OpenFiles {
     } catch (error) {
       report(error, last ?? this.#tree.root)
     }
+    if (later !== null) throw later
     return waiting ? TEND_EVERY_MS : quiet
   }
 

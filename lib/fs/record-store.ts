@@ -444,6 +444,11 @@ export class RecordStore {
     this.#reservation.extend(fd, start, end, ahead)
   }
 
+  /** The records lie in another blob now, in which no blocks were taken. */
+  forgetReserved(): void {
+    this.#reservation.forget()
+  }
+
   /** The blob is about to be closed. */
   close(): void {
     this.#reservation.close()

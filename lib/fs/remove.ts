@@ -75,7 +75,7 @@ export function assertEmpty(tree: Tree, inode: Inode): string[] {
   if ((inode.directory?.pending.size ?? 0) > 0)
     throw new CofferError('ENOTEMPTY', 'the directory is not empty')
   const listing = ctx.backing.list(tree.descriptor(inode))
-  const { ours, foreign } = occupants(listing)
+  const { ours, foreign } = occupants(ctx.fetches.standing(listing))
   if (foreign.length > 0) {
     const message = `${String(foreign.length)} files in the vault folder are not coffer's; their directory stays`
     ctx.log({

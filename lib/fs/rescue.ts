@@ -1,18 +1,27 @@
 // An open file whose name leads elsewhere now: the cloud has replaced, moved or deleted its blob. What
-// was written must not be lost, so the file goes on over a new blob, which is given a name of its own
-// with the next seal. FORMAT.md §6.
+// was written must not be lost, so the file goes on over a copy of the blob, which is given a name of
+// its own with the next seal. FORMAT.md §6. It is the same object, with the same key, so the copy is one
+// of the ciphertext; a large one is made elsewhere, and until it is done nobody changes the file.
 
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
-import { KIND_OF } from './attributes.js'
-import { FileBody } from './file-body.js'
-import type { FileContent } from './file-content.js'
+import { runJob, type SlowJob } from '../store/slow-job.js'
+import type { FileBody } from './file-body.js'
 import type { Inode } from './inode.js'
+import { Later } from './later.js'
 import type { Tree } from './tree.js'
-import { getxattr, listxattr, setxattr } from './xattr.js'
 
-const COPY_BYTES = 1024 * 1024
+/** Blobs with more bytes than that on the disk are not copied by the thread that serves. */
+const LARGE_BYTES = 8 * 1024 * 1024
+const XATTR_CREATE = 1
 const stat = emptyStat()
+
+/** A copy that is on its way. */
+export interface Rescue {
+  /** the blob without a name that it is made in */
+  readonly fd: number
+  readonly later: Later
+}
 
 /**
  * Does a name still lead to the blob that is open? Any known one will do, and it is the inode's name
@@ -24,77 +33,80 @@ export function namesItsBlob(tree: Tree, inode: Inode, { fd }: FileBody): boolea
   return stat.nlink > 1
 }
 
-/** Copies an open file, as it is now, to a blob without a name; the inode is pending again. */
+/** Moves an open file, as it is now, to a blob without a name; the inode is pending again. Throws `Later`. */
 export function rescue(tree: Tree, inode: Inode): void {
-  const { backing, log } = tree.ctx
-  const { body: old, parent } = inode
-  if (old === null || parent === null) return
-  backing.statFd(old.fd, stat)
-  const { mode, uid, gid } = stat
-  const fd = backing.createUnnamed(tree.descriptor(parent), mode & 0o7777)
-  if (fd < 0) throw new CofferError('EIO', 'the blob of an open file was replaced in the folder')
-  let body: FileBody | null = null
+  const { body, parent } = inode
+  if (body === null || parent === null) return
+  const { later, fd } = (inode.rescue ??= begin(tree, parent, body))
+  const outcome = later.await(tree.ctx.fetches.parks)
+  inode.rescue = null
   try {
-    backing.chmodFd(fd, mode & 0o7777)
-    backing.statFd(fd, stat)
-    if (stat.uid !== uid || stat.gid !== gid) backing.chownFd(fd, uid, gid)
-    body = FileBody.create(tree.ctx, KIND_OF[inode.extension], fd, stat.ino, old.mode)
-    copy(old.content, body.content)
+    if ('error' in outcome) throw outcome.error as Error
+    moveTo(tree, inode, body, fd)
   } catch (error) {
-    if (body === null) backing.close(fd)
-    else body.close()
+    tree.ctx.backing.close(fd)
     throw error
   }
-  body.set.atime = old.set.atime
-  body.set.mtime = old.set.mtime
-  const kept = readAttributes(tree, inode)
-  body.path = old.path
-  inode.body = body
-  backing.statFd(old.fd, stat)
-  if (stat.nlink === 0) tree.ctx.journal?.forget(old.ino)
-  old.close()
-  for (const [name, value] of kept) setxattr(tree, inode, name, value, 0)
-  tree.moveToBlob(inode, body.ino)
-  // a copy goes on under the name that it is shown under
-  if (inode.copy !== null) tree.promiseName(inode, parent, inode.copy.shown)
   inode.pending = true
   inode.synced = false
-  tree.directory(parent).pending.set(inode.name, inode)
+  // a copy goes on under the name that it is shown under
+  if (inode.copy !== null) tree.promiseName(inode, parent, inode.copy.shown)
+  else tree.directory(parent).pending.set(inode.name, inode)
   const message =
     'the blob of an open file was replaced in the vault folder; both versions are kept'
-  log({ level: 'warn', event: 'conflict', message, path: inode.name })
+  tree.ctx.log({ level: 'warn', event: 'conflict', message, path: inode.name })
 }
 
-/** The extended attributes that can be read; they are encrypted for the old object. */
-function readAttributes(tree: Tree, inode: Inode): [string, Uint8Array][] {
-  return listxattr(tree, inode).flatMap((name): [string, Uint8Array][] => {
-    try {
-      return [[name, getxattr(tree, inode, name)]]
-    } catch {
-      return []
-    }
-  })
-}
-
-function copy(from: FileContent, to: FileContent): void {
-  const buffer = new Uint8Array(Math.min(COPY_BYTES, from.size))
-  for (let at = data(from, 0); at < from.size; at = data(from, at)) {
-    const length = from.read(at, Math.min(buffer.length, from.nextHole(at) - at), buffer, 0)
-    to.write(at, buffer, 0, length)
-    at += length
-  }
-  if (to.size < from.size) to.truncate(from.size)
-  // what the seal that is due was to erase lies there still
-  const { start, end } = from.erasing
-  if (start < end) to.punch(start, end - start)
-  buffer.fill(0)
-}
-
-function data(body: FileContent, from: number): number {
+function begin(tree: Tree, parent: Inode, body: FileBody): Rescue {
+  const { backing, journal, fetches } = tree.ctx
+  journal?.bring(body.ino)
+  const fd = backing.createUnnamed(tree.descriptor(parent), 0o600)
+  if (fd < 0) throw new CofferError('EIO', 'the blob of an open file was replaced in the folder')
+  backing.statFd(body.fd, stat)
+  // one without blocks may not be here at all
+  const bytes = stat.blocks === 0 ? stat.size : stat.blocks * 512
+  const large = bytes > LARGE_BYTES || (stat.blocks === 0 && fetches.placeholders.possible)
+  const job: SlowJob = { what: 'copy', from: body.fd, to: fd, durable: large }
+  const later = new Later(job, null, backing)
+  if (large && fetches.parks) return { fd, later }
   try {
-    return body.nextData(from)
+    runJob(job, backing)
   } catch (error) {
-    if (error instanceof CofferError && error.code === 'ENXIO') return body.size
+    backing.close(fd)
     throw error
   }
+  later.settle({ fd: -1 })
+  return { fd, later }
+}
+
+function moveTo(tree: Tree, inode: Inode, body: FileBody, fd: number): void {
+  const { backing, journal } = tree.ctx
+  backing.statFd(body.fd, stat)
+  const { mode, uid, gid } = stat
+  const left = stat.nlink
+  backing.chmodFd(fd, mode & 0o7777)
+  backing.statFd(fd, stat)
+  if (stat.uid !== uid || stat.gid !== gid) backing.chownFd(fd, uid, gid)
+  for (const name of backing.listXattr(body.fd)) copyXattr(tree, body.fd, fd, name)
+  const before = body.ino
+  body.moveTo(fd, stat.ino, left > 0)
+  if (left === 0) journal?.forget(before)
+  tree.moveToBlob(inode, stat.ino)
+}
+
+/** As it is, since it is encrypted for the same object. What the system keeps for itself is left out. */
+function copyXattr(tree: Tree, from: number, to: number, name: string): void {
+  if (!name.startsWith('user.')) return
+  const value = tree.ctx.backing.getXattr(from, name)
+  if (value !== null) tree.ctx.backing.setXattr(to, name, value, XATTR_CREATE)
+}
+
+/** The file is about to be closed without its copy. */
+export function giveUpRescue(tree: Tree, inode: Inode): void {
+  const { rescue } = inode
+  if (rescue === null) return
+  inode.rescue = null
+  // whoever copies uses both descriptors until then
+  if (rescue.later.outcome === null) rescue.later.wait?.()
+  tree.ctx.backing.close(rescue.fd)
 }

@@ -7,9 +7,10 @@ import { emptyStat } from '../store/backing.js'
 import { KIND_OF } from './attributes.js'
 import { isPrecious } from './durability.js'
 import { nameToSeal } from './hard-links.js'
-import { backingName, blobPath, type Inode } from './inode.js'
+import { blobPath, type Inode } from './inode.js'
 import { modeIsSealed } from './mode.js'
 import type { JournaledBlob } from './journal.js'
+import { openBlob } from './open-blob.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
@@ -34,9 +35,7 @@ export function withHeader<T>(
   tree.directory(parent)
   const dirfd = tree.descriptor(parent)
   tree.ctx.journal?.bring(inode.ino)
-  const fd = writing
-    ? backing.openWrite(dirfd, backingName(inode))
-    : backing.openRead(dirfd, backingName(inode))
+  const fd = openBlob(tree, inode, parent, writing, stat)
   let kept = false
   try {
     const kind = KIND_OF[inode.extension]

@@ -12,6 +12,7 @@ import { backingMode, modeIsSealed } from './mode.js'
 import { timeOf } from './nonces.js'
 import { makeWritable, openBody } from './open-body.js'
 import { commit } from './commit.js'
+import { giveUpRescue } from './rescue.js'
 import { reseal } from './reseal.js'
 import { isDirectory, type Tree } from './tree.js'
 
@@ -145,6 +146,8 @@ function withBody(
 ): void {
   if (inode.body !== null) {
     makeWritable(tree, inode)
+    // nobody changes a blob that is being copied
+    if (inode.rescue !== null) commit(tree, inode)
     use(inode.body)
     return
   }
@@ -153,6 +156,7 @@ function withBody(
     use(inode.body)
     if (inode.body.dirty) commit(tree, inode)
   } finally {
+    giveUpRescue(tree, inode)
     inode.body.close()
     inode.body = null
   }

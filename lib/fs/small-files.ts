@@ -101,8 +101,8 @@ function appears(
 
 /** The content of a file that is there, onto the disk. */
 export function syncSmall({ ctx }: Within, dirfd: number, name: string): void {
-  const { backing } = ctx
-  const fd = backing.openRead(dirfd, name)
+  const { backing, fetches } = ctx
+  const fd = fetches.open(dirfd, name, false)
   try {
     backing.sync(fd)
   } finally {
@@ -118,9 +118,9 @@ export function writeSidecar({ ctx }: Within, dirfd: number, { base, sidecar }: 
 }
 
 function hasContent({ ctx }: Within, dirfd: number, name: string, content: Uint8Array): boolean {
-  const { backing } = ctx
+  const { backing, fetches } = ctx
   if (!backing.stat(dirfd, name, stat) || stat.size !== content.length) return false
-  const fd = backing.openRead(dirfd, name)
+  const fd = fetches.open(dirfd, name, false)
   try {
     const there = Buffer.alloc(content.length)
     return backing.read(fd, there, 0, there.length, 0) === there.length && there.equals(content)

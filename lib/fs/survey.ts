@@ -22,7 +22,8 @@ export type Found = Omit<Copy, 'shown'>
 const UNKNOWN: Origin = { by: null, date: null }
 
 /** Decodes a listing of the directory. Afterwards its `conflicts` are what the listing shows. */
-export function survey(tree: Tree, inode: Inode, files: readonly string[]): Map<string, Bearer> {
+export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Map<string, Bearer> {
+  const files = tree.ctx.fetches.standing(listing)
   const directory = tree.directory(inode)
   const dirfd = tree.descriptor(inode)
   directory.note(files)

@@ -6,6 +6,7 @@ import { encodeName, type EncodedName } from '../format/name.js'
 import type { DirectoryId } from './directory.js'
 import { isPrecious } from './durability.js'
 import type { Inode, Name } from './inode.js'
+import { Later } from './later.js'
 import { withObject } from './reseal.js'
 import { writeSidecar } from './small-files.js'
 import { writeTicket } from './ticket-files.js'
@@ -51,7 +52,8 @@ export function sealSeqOf(tree: Tree, inode: Inode): number {
     let highest = 0
     withObject(tree, inode, (_object, above) => (highest = above))
     return highest
-  } catch {
+  } catch (error) {
+    if (error instanceof Later) throw error
     return 0
   }
 }

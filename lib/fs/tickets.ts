@@ -38,9 +38,12 @@ function readTicket(
 ): Found | null {
   const file = ticketName(base, object.objectId)
   // whatever else lies under that name is no ticket, and no reason to refuse the blob
-  if (!ctx.backing.stat(dirfd, file, stat)) return null
-  if ((stat.mode & S_IFMT) !== S_IFREG || stat.size !== TICKET_SIZE) return null
-  const fd = ctx.backing.openRead(dirfd, file)
+  if (!ctx.backing.stat(dirfd, file, stat)) {
+    if (ctx.fetches.placeholders.find(dirfd, file, stat) === null) return null
+  } else if ((stat.mode & S_IFMT) !== S_IFREG || stat.size !== TICKET_SIZE) {
+    return null
+  }
+  const fd = ctx.fetches.open(dirfd, file, false)
   const bytes = new Uint8Array(TICKET_SIZE + 1)
   let size: number
   try {

@@ -26,6 +26,7 @@ import { survey } from './survey.js'
 import { checkPlace } from './tickets.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
+const STUBBED = OBJECT_EXTENSIONS.filter((extension) => extension !== '.cfd')
 
 /** A directory that took long to read may stay unseen for so many times as long. */
 const RELOAD_SHARE = 20
@@ -191,15 +192,21 @@ export class Tree {
       return pending
     }
     const dirfd = this.descriptor(parent)
+    const { placeholders } = this.ctx.fetches
     for (const id of directory.ids) {
       const { base } = this.encode(id, name)
       for (const extension of OBJECT_EXTENSIONS) {
         if (this.ctx.backing.stat(dirfd, base + extension, stat) && this.#isOurs(extension, stat)) {
-          return this.adopt(parent, name, base, extension, id.dirId, stat)
+          const inode = this.adopt(parent, name, base, extension, id.dirId, stat)
+          inode.stub = null
+          return inode
         }
       }
     }
-    return this.#locateConflict(parent, directory, name, stat)
+    return (
+      (placeholders.hasStubs ? this.#locateStub(parent, name, dirfd, stat) : null) ??
+      this.#locateConflict(parent, directory, name, stat)
+    )
   }
 
   /** A name that is in no map costs a listing only where it has the shape of a conflict copy's. */
@@ -216,6 +223,22 @@ export class Tree {
     if (there && (file !== base + extension || this.#isHidden(parent, directory, copy)))
       return this.adopt(parent, copy.name, base, extension, dirId, stat, copy)
     directory.lose(copy)
+    return null
+  }
+
+  /** The inode of a name that a stub alone stands for. */
+  #locateStub(parent: Inode, name: string, dirfd: number, stat: FileStat): Inode | null {
+    const { placeholders } = this.ctx.fetches
+    for (const { dirId, generation } of this.directory(parent).ids) {
+      const { base } = this.encode({ dirId, generation }, name)
+      for (const extension of STUBBED) {
+        const stub = placeholders.find(dirfd, base + extension, stat)
+        if (stub === null || !this.#isOurs(extension, stat)) continue
+        const inode = this.adopt(parent, name, base, extension, dirId, stat)
+        inode.stub = stub
+        return inode
+      }
+    }
     return null
   }
 
@@ -317,6 +340,9 @@ export class Tree {
     }
     // it has shown its right to its own name when it was opened
     if (inode.body !== null) return bears(inode.body.object, found) ? 'both' : 'none'
+    // it is not fetched for a look; until it is there each name is a file of its own
+    if (ctx.fetches.isMarked(this.descriptor(found.parent), found.base + inode.extension))
+      return 'none'
     let object: SealedObject
     try {
       const fd = ctx.backing.openRead(this.descriptor(found.parent), fileOf(inode, found))
@@ -373,7 +399,8 @@ export class Tree {
   #leads(inode: Inode, at: Pick<Name, 'parent' | 'base' | 'copy'>): boolean {
     try {
       const dirfd = this.descriptor(at.parent)
-      const there = this.ctx.backing.stat(dirfd, fileOf(inode, at), this.#scratch)
+      const file = inode.stub ?? fileOf(inode, at)
+      const there = this.ctx.backing.stat(dirfd, file, this.#scratch)
       return there && this.#scratch.ino === inode.ino
     } catch (error) {
       if (error instanceof CofferError && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))

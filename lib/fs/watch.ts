@@ -98,8 +98,10 @@ export class Watch {
     this.#outdated = []
   }
 
-  #happened(parent: Inode, file: string, event: FolderEvent): void {
+  #happened(parent: Inode, changed: string, event: FolderEvent): void {
     const { directory } = parent
+    const { fetches } = this.#tree.ctx
+    const [file = ''] = changed === '' ? [] : fetches.standing([changed])
     if (file === '' || directory === null) {
       this.#attributes(parent)
       return
@@ -126,7 +128,9 @@ export class Watch {
     const known = tree.entry(parent, file)
     // its name comes with its seal, which will see what has arrived there
     if (known?.pending === true) return
-    const there = tree.ctx.backing.stat(dirfd, file, stat)
+    const { backing, fetches } = tree.ctx
+    const there =
+      backing.stat(dirfd, file, stat) || fetches.placeholders.find(dirfd, file, stat) !== null
     if (parsed === null) {
       if (there) directory.copies.add(file)
       else directory.copies.delete(file)

@@ -12,10 +12,15 @@ import {
   openXattr,
   sealXattr,
 } from '../format/xattr.js'
+import { emptyStat } from '../store/backing.js'
 import { lendMeta } from './directory.js'
-import { backingName, type Inode } from './inode.js'
+import type { Inode } from './inode.js'
+import { openBlob } from './open-blob.js'
 import { withHeader } from './reseal.js'
+import { isPlaceholder } from './placeholders.js'
 import { isDirectory, type Tree } from './tree.js'
+
+const stat = emptyStat()
 
 /** What bears attributes, open for the moment. */
 interface Bearer {
@@ -40,7 +45,7 @@ function withDescriptor<T>(tree: Tree, inode: Inode, use: (fd: number) => T): T 
   if (inode.parent === null) throw new CofferError('ENOENT', 'the file was removed')
   tree.folder.assertPresent()
   const { backing } = tree.ctx
-  const fd = backing.openRead(tree.descriptor(inode.parent), backingName(inode))
+  const fd = openBlob(tree, inode, inode.parent, false, stat)
   try {
     return use(fd)
   } finally {
@@ -137,6 +142,8 @@ function changed({ body }: Inode): void {
 export function listxattr(tree: Tree, inode: Inode): string[] {
   if (bearsNone(inode)) return []
   const { backing } = tree.ctx
+  // every listing of a folder asks for this, and must not fetch what is in it
+  if (inode.body === null && isPlaceholder(tree, inode)) return []
   const ours = withDescriptor(tree, inode, (fd) => backing.listXattr(fd).filter(isXattrName))
   if (ours.length === 0) return []
   return withBearer(tree, inode, ({ objectId }) => {

@@ -61,6 +61,9 @@ const c = calls({
   syncfs: 'int syncfs(int fd)',
   fcntl: 'int fcntl(int fd, int command, int flags)',
   syscall: 'int64_t syscall(int64_t number, int fd, uintptr_t into, size_t size)',
+  copy_file_range:
+    'int64_t copy_file_range(int from, uintptr_t a, int to, uintptr_t b, size_t n, uint32_t flags)',
+  lgetxattr: 'int64_t lgetxattr(const char *path, const char *name, uintptr_t value, size_t size)',
   fgetxattr: 'int64_t fgetxattr(int fd, const char *name, uintptr_t value, size_t size)',
   fsetxattr: 'int fsetxattr(int fd, const char *name, uintptr_t value, size_t size, int flags)',
   flistxattr: 'int64_t flistxattr(int fd, uintptr_t list, size_t size)',
@@ -284,6 +287,31 @@ export function writeAt(
   }
 }
 
+const offsets = new BigInt64Array(2)
+const COPY_BYTES = 1024 * 1024
+
+/** Copies a range to the same place of another file, without its bytes passing through here if it can be. */
+export function copyRange(from: number, to: number, at: number, length: number): void {
+  const address = addressOf(new Uint8Array(offsets.buffer))
+  let done = 0
+  while (done < length) {
+    offsets[0] = offsets[1] = BigInt(at + done)
+    const n = c.copy_file_range(from, address, to, address + 8, length - done, 0)
+    if (n > 0) done += n
+    else if (n === 0) return
+    else if (lastErrno() !== EINTR) break
+  }
+  if (done === length) return
+  // the two do not lie where the system can do it
+  const bytes = Buffer.from(new ArrayBuffer(Math.min(COPY_BYTES, length - done)))
+  while (done < length) {
+    const n = readAt(from, bytes, 0, Math.min(bytes.length, length - done), at + done)
+    if (n === 0) return
+    writeAt(to, bytes, 0, n, at + done)
+    done += n
+  }
+}
+
 const oneByte = Buffer.from(new ArrayBuffer(1))
 
 /** Reads a byte as any program would: the system moves atime if it does so at all. */
@@ -376,6 +404,13 @@ export function getXattrFd(fd: number, name: string): Uint8Array | null {
   const errno = lastErrno()
   if (errno === ENODATA) return null
   throw systemError(errno, 'fgetxattr')
+}
+
+/** The same without opening the file; null also where the file system knows no such attributes. */
+export function getXattrAt(dirfd: number, name: string, attribute: string): Uint8Array | null {
+  const path = `/proc/self/fd/${String(dirfd)}/${name}`
+  const n = c.lgetxattr(path, attribute, addressOf(xattrBuffer), XATTR_SIZE_MAX)
+  return n < 0 ? null : new Uint8Array(xattrBuffer.subarray(0, n))
 }
 
 /** flags as in setxattr(2) */

@@ -43,6 +43,7 @@ export class PortableBacking implements Backing {
   readonly nameUnnamed = readOnly
   readonly openWrite = readOnly
   readonly write = readOnly
+  readonly copyRange = readOnly
   readonly truncate = readOnly
   readonly nextHole = readOnly
   readonly punch = readOnly
@@ -67,6 +68,10 @@ export class PortableBacking implements Backing {
 
   /** `node:fs` has no extended attributes: none are seen. */
   getXattr(): null {
+    return null
+  }
+
+  getXattrAt(): null {
     return null
   }
 

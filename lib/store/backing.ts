@@ -47,6 +47,8 @@ export interface Backing {
   close(fd: number): void
   read(fd: number, into: Uint8Array, offset: number, length: number, position: number): number
   write(fd: number, from: Uint8Array, offset: number, length: number, position: number): void
+  /** To the same place of another file. Less only where `from` ends. */
+  copyRange(from: number, to: number, position: number, length: number): void
   truncate(fd: number, length: number): void
   /** First offset from `position` on that is in no hole; Infinity where there is none. */
   nextData(fd: number, position: number): number
@@ -77,6 +79,8 @@ export interface Backing {
   utimesFd(fd: number, atime: FileTime, mtime: FileTime): void
   /** Extended attributes by descriptor, of a directory too, whatever it was opened for. */
   getXattr(fd: number, name: string): Uint8Array | null
+  /** The same by name, without opening; null also where it cannot be said. */
+  getXattrAt(dirfd: number, name: string, attribute: string): Uint8Array | null
   /** flags as in setxattr(2) */
   setXattr(fd: number, name: string, value: Uint8Array, flags: number): void
   listXattr(fd: number): string[]

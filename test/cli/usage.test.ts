@@ -25,6 +25,7 @@ const USAGE: [args: string[], said: RegExp][] = [
   [['create', 'a', '--scrypt-logn', 'x'], /--scrypt-logn takes/],
   [['mount', 'a', 'b', '--idle', 'soon'], /--idle soon is not a time/],
   [['mount', 'a', 'b', '--idle', '0'], /--idle 0 is not a time/],
+  [['mount', 'a', 'b', '--slow-limit', 'never'], /--slow-limit never is not a time/],
   [['unmount'], /name the mountpoint or the vault/],
   [['unmount', 'a', '--all'], /not both/],
   [['unmount', ''], /the target is an empty text/],

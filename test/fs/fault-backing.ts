@@ -21,6 +21,7 @@ const CHANGES: ReadonlySet<string> = new Set<keyof Backing>([
   'createUnnamed',
   'nameUnnamed',
   'write',
+  'copyRange',
   'truncate',
   'punch',
   'reserve',

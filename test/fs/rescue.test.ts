@@ -1,9 +1,14 @@
 // The cloud replaces, moves or deletes a blob that is open for writing here: what was written is kept.
 
-import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { copyFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { CofferError } from '../../lib/errors.js'
+import { emptyAttributes } from '../../lib/fs/filesystem.js'
+import { Later } from '../../lib/fs/later.js'
 import { needs } from '../needs.js'
-import { TestVault } from './session.js'
+import { noise } from '../posix/folder.js'
+import { TestVault, type OpenFile, type Session } from './session.js'
 
 const CONFLICT = /^a \(conflict, \d{4}-\d\d-\d\d\)\.txt$/
 
@@ -167,4 +172,170 @@ t.test('every known name replaced: the file goes on beside them', async (t) => {
   t.equal(ours.length, 1)
   t.equal(again.read(ours[0] ?? '').toString(), OURS)
   again.close()
+})
+
+const LARGE = noise(9 * 1024 * 1024, 3)
+
+/** An open large file whose blob was replaced, with a change that is not sealed, and the drive that has it. */
+function largeRescue(t: Test): { vault: TestVault; session: Session; file: OpenFile } {
+  const vault = new TestVault()
+  t.teardown(() => {
+    vault.remove()
+  })
+  const before = vault.open()
+  before.write('/a.txt', LARGE)
+  before.write('/b.txt', 'another')
+  before.at('/a.txt', (nodeid) => {
+    before.drive.setxattr(nodeid, 'colour', Buffer.from('red'), 0)
+  })
+  before.close()
+  const session = vault.open({ parks: true })
+  const file = session.open('/a.txt')
+  file.write(5, Buffer.from('OURS'))
+  const blob = vault.blob('/a.txt')
+  copyFileSync(blob, `${blob}.new`)
+  renameSync(`${blob}.new`, blob)
+  return { vault, session, file }
+}
+
+function laterOf(act: () => unknown): Later {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof Later) return error
+    throw error
+  }
+  throw new Error('it did not wait')
+}
+
+t.test('a large one is copied aside, and others are served meanwhile', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, session, file } = largeRescue(t)
+  const { drive } = session
+  const later = laterOf(() => {
+    drive.flush(file.fh)
+  })
+  t.match(later.job, { what: 'copy', durable: true })
+  session.write('/c.txt', 'new')
+  t.equal(session.read('/b.txt').toString(), 'another')
+  t.equal(file.read(5, 4).toString(), 'OURS', 'the file itself can be read')
+  for (const change of [
+    () => {
+      file.write(0, Buffer.from('later'))
+    },
+    () => {
+      drive.setattr(file.nodeid, { size: 100 }, emptyAttributes())
+    },
+    () => {
+      drive.fsync(file.fh)
+    },
+    () => {
+      drive.fallocate(file.fh, 3, 0, 100)
+    },
+    () => {
+      drive.release(file.fh)
+    },
+  ])
+    t.equal(laterOf(change), later, 'whoever changes it waits for the same')
+  later.now()
+  file.write(0, Buffer.from('then'))
+  file.close()
+  session.close()
+  const ours = Buffer.from(LARGE)
+  ours.write('then')
+  ours.write('OURS', 5)
+  const shown = vault.judge()
+  const name = [...shown.keys()].find((path) => CONFLICT.test(path.slice(1))) ?? ''
+  t.ok(shown.get(name)?.content.equals(ours), 'what was written')
+  t.ok(shown.get('/a.txt')?.content.equals(LARGE), 'what the cloud has')
+  const again = vault.open()
+  const colour = again.at(name, (nodeid) => again.drive.getxattr(nodeid, 'colour'))
+  t.equal(Buffer.from(colour).toString(), 'red')
+  again.close()
+})
+
+t.test(
+  'what nobody closes is copied when its seal is due; the end of the drive waits',
+  async (t) => {
+    if (!needs(t, 'linux')) return
+    const { vault, session } = largeRescue(t)
+    t.not(session.drive.tend(), undefined)
+    vault.skew += 6000
+    const later = laterOf(() => session.drive.tend())
+    t.equal(
+      laterOf(() => session.drive.tend()),
+      later,
+    )
+    session.drive.sync()
+    t.not(later.outcome, null)
+    session.close()
+    t.equal([...vault.judge().keys()].filter((path) => CONFLICT.test(path.slice(1))).length, 1)
+  },
+)
+
+t.test('a copy that fails is told, and tried again', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, session, file } = largeRescue(t)
+  const flush = (): void => {
+    session.drive.flush(file.fh)
+  }
+  laterOf(flush).settle({ error: new CofferError('ENOSPC', 'no room') })
+  t.throws(flush, { code: 'ENOSPC' })
+  laterOf(flush).now()
+  flush()
+  file.close()
+  session.close()
+  t.equal([...vault.judge().keys()].filter((path) => CONFLICT.test(path.slice(1))).length, 1)
+})
+
+t.test('holes of what is copied stay holes', async (t) => {
+  if (!needs(t, 'linux')) return
+  const vault = new TestVault()
+  t.teardown(() => {
+    vault.remove()
+  })
+  const session = vault.open()
+  session.write('/a.txt', 'begin')
+  const file = session.open('/a.txt')
+  file.write(2 ** 31, Buffer.from('end'))
+  session.drive.fsync(file.fh)
+  file.write(0, Buffer.from('BEGIN'))
+  const blob = vault.blob('/a.txt')
+  renameSync(blob, join(vault.folder, 'elsewhere'))
+  file.close()
+  const { size, blocks } = session.stat('/a.txt')
+  t.equal(size, 2 ** 31 + 3)
+  t.ok(blocks * 512 < 2 ** 20, 'and take no room')
+  t.equal(session.open('/a.txt').read(0, 5).toString(), 'BEGIN')
+  session.close()
+})
+
+t.test('what waits in memory and what lies beyond the seal come along', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, older, blob } = prepare(t)
+  const before = vault.open()
+  const long = noise(100_000, 5)
+  before.write('/long', long)
+  before.close()
+  const { size } = statSync(vault.blob('/long'))
+  const session = vault.open()
+  const file = session.open('/long')
+  const more = noise(300_000, 6)
+  file.write(100_000, more)
+  file.write(40_000, Buffer.from('inside'))
+  const old = vault.blob('/long')
+  const elsewhere = join(vault.folder, 'elsewhere')
+  renameSync(old, elsewhere)
+  session.drive.flush(file.fh)
+  t.equal(statSync(elsewhere).size, size, 'the old blob ends where its seal says')
+  file.write(400_000, Buffer.from('end'))
+  file.write(0, Buffer.from('start'))
+  session.drive.fsync(file.fh)
+  file.close()
+  session.close()
+  const whole = Buffer.concat([long, more, Buffer.from('end')])
+  whole.write('inside', 40_000)
+  whole.write('start')
+  t.ok(vault.judge().get('/long')?.content.equals(whole))
+  t.ok(readFileSync(blob).equals(older))
 })

@@ -76,6 +76,7 @@ export class TestVault {
   open(
     options: {
       readOnly?: boolean
+      parks?: boolean
       portable?: boolean
       holdInodes?: boolean
       journalFolder?: string
@@ -84,13 +85,8 @@ export class TestVault {
       device?: number
     } = {},
   ): Session {
-    const {
-      readOnly = false,
-      portable = false,
-      holdInodes = false,
-      backing,
-      device = 0xe0,
-    } = options
+    const { readOnly = false, parks = false, portable = false } = options
+    const { holdInodes = false, backing, device = 0xe0 } = options
     const journalFolder = options.journalFolder ?? mkdtempSync(join(this.state, 'journal-'))
     const session = new Session(
       (log) =>
@@ -101,6 +97,7 @@ export class TestVault {
           body: this.#body,
           deviceId: Buffer.alloc(16, device),
           readOnly,
+          parks,
           portable,
           journalFolder,
           log,

@@ -216,7 +216,7 @@ export class MemoryFilesystem implements Filesystem {
     return this.open(existing.attributes.ino, flags)
   }
 
-  tmpfile(): Opened {
+  tmpfile(_parent: number, _mode: number, _caller: Caller, _out: Entry): Opened {
     throw new CofferError('EOPNOTSUPP', 'every file here has a name')
   }
 
@@ -255,7 +255,13 @@ export class MemoryFilesystem implements Filesystem {
     return whence === 4 ? size : offset
   }
 
-  copyFileRange(): number {
+  copyFileRange(
+    _from: number,
+    _offset: number,
+    _to: number,
+    _toOffset: number,
+    _length: number,
+  ): number {
     throw new CofferError('ENOSYS', 'the kernel copies')
   }
 

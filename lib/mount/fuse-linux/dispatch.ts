@@ -5,6 +5,7 @@
 import { constants } from 'node:os'
 import { errnoOf } from '../../errors.js'
 import { emptyAttributes, emptyEntry, emptyStatfs, type Filesystem } from '../../fs/filesystem.js'
+import { Later } from '../../fs/later.js'
 import { isDefect } from '../defect.js'
 import * as directories from './directory-requests.js'
 import { NO_REPLY, type Exchange, type Handler } from './exchange.js'
@@ -73,6 +74,8 @@ const table: (Handler | undefined)[] = Array.from({ length: 64 }, (_, opcode) =>
 export class Dispatch {
   readonly request: Request
   readonly reply: Reply
+  /** what the request that was served last needs first, or null; it got no reply then */
+  later: Later | null = null
   readonly #exchange: Exchange
   readonly #onDefect: (error: unknown) => void
 
@@ -94,6 +97,7 @@ export class Dispatch {
   /** Serves the request in `request.bytes`; the length of the reply in `reply.bytes`, or 0 for none. */
   serve(length: number): number {
     const { request, reply } = this
+    this.later = null
     if (!request.begin(length)) return reply.fail(request, EIO)
     const handler = table[request.opcode]
     if (handler === undefined) return reply.fail(request, ENOSYS)
@@ -101,6 +105,10 @@ export class Dispatch {
       const bodyLength = handler(this.#exchange)
       return bodyLength === NO_REPLY ? 0 : reply.finish(request, bodyLength)
     } catch (error) {
+      if (error instanceof Later) {
+        this.later = error
+        return 0
+      }
       if (isDefect(error) || request.opcode === OPCODE.INIT) this.#onDefect(error)
       return isSilent(request.opcode) ? 0 : reply.fail(request, errnoOf(error))
     }

@@ -8,14 +8,17 @@ import { constants } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { systemError } from '../../errors.js'
 import type { Filesystem } from '../../fs/filesystem.js'
+import { Later } from '../../fs/later.js'
 import { takeWake } from '../../native/eventfd.js'
 import { deviceBuffer, FuseDevice } from '../../native/fuse-device.js'
 import { addressOf } from '../../native/libc.js'
 import { Poll } from '../../native/poll.js'
 import { Counters } from '../counters.js'
 import { Dispatch } from './dispatch.js'
+import { Parked } from './parked.js'
 import { Reply, REPLY_CAPACITY } from './reply.js'
 import { Request, REQUEST_CAPACITY } from './request.js'
+import { SlowLane } from './slow-lane.js'
 import { OPCODE, OUT_HEADER_SIZE, WRITE_DATA, WRITE_IN } from './wire.js'
 
 const { EAGAIN, EINTR, ENOENT, ENODEV, ECONNABORTED } = constants.errno
@@ -24,6 +27,7 @@ const SPIN_MS = 0.05
 /** how long requests in a row may keep due work and messages waiting */
 const PATIENCE_MS = 10
 const RETRY_MS = 1000
+const SLOW_LIMIT_MS = 300_000
 /** places in the poll set; the device is the first */
 const WAKE = 1
 const TEND = 2
@@ -41,6 +45,10 @@ export interface ServeOptions {
   /** the kernel asks again after so long at the latest, milliseconds */
   believedMs?: number
   counters?: Counters
+  /** how long a request may wait for something slow */
+  slowLimitMs?: number
+  /** does what is slow; whoever lends it ends it */
+  lane?: SlowLane
 }
 
 /** Serves `deviceFd` until it is unmounted (true) or `onWake` ends it (false). */
@@ -62,6 +70,9 @@ class Session {
   readonly #hooks: Hooks
   readonly #requestAddress: number
   readonly #replyAddress: number
+  readonly #lane: SlowLane
+  readonly #ownLane: boolean
+  readonly #parked: Parked
   #due = 0
   #lastTend = 0
 
@@ -83,9 +94,30 @@ class Session {
         hooks.onDefect(error)
       },
     )
+    this.#lane = options.lane ?? new SlowLane(hooks.wakeFd)
+    this.#ownLane = options.lane === undefined
+    const limit = options.slowLimitMs ?? SLOW_LIMIT_MS
+    this.#parked = new Parked(this.#dispatch.request, this.#lane, limit, {
+      serve: (length) => {
+        this.#answer(length)
+      },
+      fail: (errno) => {
+        const { request, reply } = this.#dispatch
+        this.#device.write(this.#replyAddress, reply.fail(request, errno))
+      },
+    })
   }
 
   run(): boolean {
+    try {
+      return this.#loop()
+    } finally {
+      this.#parked.end()
+      if (this.#ownLane) this.#lane.end()
+    }
+  }
+
+  #loop(): boolean {
     let idleSince = 0
     let lastChores = 0
     for (;;) {
@@ -93,7 +125,7 @@ class Session {
       const now = performance.now()
       let woken = true
       if (length > 0) {
-        this.#answer(length)
+        if (this.#parked.count === 0 || !this.#parked.takes(length, now)) this.#answer(length)
         idleSince = 0
         if (now - lastChores < PATIENCE_MS) continue
         this.#untilDue(now)
@@ -121,6 +153,11 @@ class Session {
     const counters = this.#counters
     counters.begin()
     const replyLength = dispatch.serve(length)
+    if (dispatch.later !== null) {
+      this.#parked.park(dispatch.later, performance.now())
+      counters.end(0, 0)
+      return
+    }
     if (replyLength > 0) {
       // fails only where nobody waits any more: the mount was aborted, which the next read tells
       this.#device.write(this.#replyAddress, replyLength)
@@ -131,21 +168,27 @@ class Session {
     counters.end(read, written)
   }
 
-  /** Does what is due, but asks for it no more than once in PATIENCE_MS. Milliseconds to sleep. */
+  /** Does what is due, but asks for it no more than once in PATIENCE_MS. Milliseconds to sleep, or -1. */
   #untilDue(now: number): number {
+    const wait = Math.min(this.#parked.look(now), this.#untilTend(now))
+    return wait === Infinity ? -1 : Math.min(Math.ceil(wait), 2 ** 31 - 1)
+  }
+
+  #untilTend(now: number): number {
     const since = now - this.#lastTend
     if (since < PATIENCE_MS && now < this.#due) {
-      return Math.ceil(Math.min(PATIENCE_MS - since, this.#due - now))
+      return Math.min(PATIENCE_MS - since, this.#due - now)
     }
     this.#lastTend = now
     let wait: number
     try {
       wait = this.#fs.tend()
     } catch (error) {
-      this.#hooks.onDefect(error)
+      if (error instanceof Later) this.#lane.start(error)
+      else this.#hooks.onDefect(error)
       wait = RETRY_MS
     }
     this.#due = now + wait
-    return wait === Infinity ? -1 : Math.min(Math.ceil(wait), 2 ** 31 - 1)
+    return wait
   }
 }

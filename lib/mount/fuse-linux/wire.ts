@@ -102,6 +102,8 @@ export const FLUSH_IN = { fh: IN }
 export const SETXATTR_IN = { size: IN, flags: IN + 4, name: IN + 8 }
 /** also LISTXATTR, which has no name */
 export const GETXATTR_IN = { size: IN, name: IN + 8 }
+/** `unique` of the request that is to end */
+export const INTERRUPT_IN = { unique: IN }
 export const FSYNC_IN = { fh: IN, fsync_flags: IN + 8 }
 
 export const FALLOCATE_IN = { fh: IN, offset: IN + 8, length: IN + 16, mode: IN + 24 }
