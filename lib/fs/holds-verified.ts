@@ -24,6 +24,8 @@ export function holdsVerified(ctx: Context, dirfd: number, { keyId, seal }: Meta
       const name = decodeEntry(ctx, ids, dirfd, base, extension)?.name
       if (name === undefined) return false
       if (extension === '.cfd') return holdsBelow(ctx, dirfd, file, dirId, name)
+      // what would have to be fetched first says nothing
+      if (ctx.fetches.isMarked(dirfd, file)) return false
       const fd = backing.openRead(dirfd, file)
       try {
         const object = SealedObject.read(ctx, fd, KIND_OF[extension])

@@ -4,7 +4,7 @@
 import { CofferError } from '../errors.js'
 import type { FileStat } from '../store/backing.js'
 import type { Inode } from './inode.js'
-import type { Tree } from './tree.js'
+import { fileOf, type Tree } from './tree.js'
 
 /**
  * A descriptor that the caller owns, with `stat` filled from it. Throws `Later`, and ESTALE where another
@@ -20,7 +20,7 @@ export function openBlob(
   const { backing, fetches } = tree.ctx
   tree.folder.assertPresent()
   const dirfd = tree.descriptor(parent)
-  const fd = fetches.open(dirfd, inode.base + inode.extension, write)
+  const fd = fetches.open(dirfd, fileOf(inode, inode), write)
   backing.statFd(fd, stat)
   if (inode.stub !== null) {
     // the same object, whose content was elsewhere until now

@@ -165,8 +165,7 @@ export class OpenFiles {
   flush(inode: Inode): void {
     const { body } = inode
     if (body?.dirty !== true) return
-    if (inode.opens > 0 && body.isEmptied) return
-    commit(this.#tree, inode)
+    if (!body.isEmptied) commit(this.#tree, inode)
   }
 
   fsync(inode: Inode): void {
@@ -183,7 +182,7 @@ export class OpenFiles {
     const inode = this.inode(fh)
     let problem: unknown = null
     try {
-      if (inode.opens === 1) this.flush(inode)
+      if (inode.opens === 1 && inode.body?.dirty === true) commit(this.#tree, inode)
     } catch (error) {
       if (error instanceof Later) throw error
       problem = error

@@ -124,6 +124,7 @@ function withBlob<T>(
   extension: ObjectExtension,
   use: (object: SealedObject) => T,
 ): T {
+  if (ctx.fetches.isMarked(dirfd, file)) throw new CofferError('ONLINE_ONLY', 'it is not here')
   const fd = ctx.backing.openRead(dirfd, file)
   try {
     const object = SealedObject.read(ctx, fd, KIND_OF[extension])
