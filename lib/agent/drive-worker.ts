@@ -27,12 +27,14 @@ const tell = (event: WorkerEvent): void => {
 const chosen = chooseEngine()
 
 main.once('message', (start: WorkerStart) => {
+  const counters = new Counters(start.counters)
   let served: ServedDrive
   try {
     served = new ServedDrive(
       chosen,
       start.order,
       start.body,
+      counters,
       (line) => {
         tell({ event: 'log', line })
       },
@@ -55,13 +57,13 @@ main.once('message', (start: WorkerStart) => {
   }
   // whether there will be a mount is for the main thread to say
   main.once('message', ({ deviceFd }: WorkerServe) => {
-    if (deviceFd >= 0 && problem.error === undefined) run(served, start, deviceFd)
+    if (deviceFd >= 0 && problem.error === undefined) run(served, start, counters, deviceFd)
     tell({ event: 'ended', ...served.end(), ...problem })
   })
 })
 
 /** Serves until the kernel or the main thread ends it; first with the files of the self-test. */
-function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
+function run(served: ServedDrive, start: WorkerStart, counters: Counters, deviceFd: number): void {
   const { requests, wakeFd } = start
   const told = { stop: false, tested: null as number | null }
   const hooks = {
@@ -89,8 +91,7 @@ function run(served: ServedDrive, start: WorkerStart, deviceFd: number): void {
   }
   try {
     const { underTest } = served
-    if (underTest === null || test(underTest))
-      serve(deviceFd, served.drive, hooks, { counters: new Counters(start.counters) })
+    if (underTest === null || test(underTest)) serve(deviceFd, served.drive, hooks, { counters })
   } catch (error) {
     served.onDefect(error)
   }

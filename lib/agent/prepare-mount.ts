@@ -11,6 +11,7 @@ import { runningDrives } from '../store/registry.js'
 import { deviceId } from '../store/state.js'
 import { runtimeFolder, stateFolder } from '../store/state-folder.js'
 import { checkMountpoint } from './mountpoint.js'
+import type { LockEvent } from './lock-events.js'
 import type { Order } from './protocol.js'
 import { quoted } from './shell-word.js'
 import { chooseEngine, hex, loadVault, unlock, type OpenedVault } from './vault.js'
@@ -26,6 +27,9 @@ export interface MountRequest {
   /** 0: never */
   idleSeconds: number
   logNames: boolean
+  keepMountpoint: boolean
+  lockOn: LockEvent[]
+  graceSeconds: number
   selfTest: Order['selfTest']
 }
 
@@ -49,6 +53,7 @@ export function prepareMount(request: MountRequest): Prepared {
     })
   }
   const { driver, readOnly, allowOther, idleSeconds, logNames, selfTest } = request
+  const { keepMountpoint, lockOn, graceSeconds } = request
   return {
     order: {
       vaultId,
@@ -60,6 +65,9 @@ export function prepareMount(request: MountRequest): Prepared {
       allowOther,
       idleSeconds,
       logNames,
+      keepMountpoint,
+      lockOn,
+      graceSeconds,
       log: logPath(vaultId),
       selfTest,
     },
