@@ -9,8 +9,7 @@ const NAME = 'org.freedesktop.login1'
 const PATIENCE_MS = 5000
 
 function program(name: string): string | null {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/bin']
-  for (const folder of folders) {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const path = join(folder === '' ? '/' : folder, name)
     try {
       accessSync(path, constants.X_OK)

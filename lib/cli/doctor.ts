@@ -33,7 +33,16 @@ const fine = (what: string, says: string): Finding => ({ what, ok: true, says, a
 export function doctor({ folder, json }: Arguments): Promise<number> {
   const needed = fuse()
   const own = folders()
-  const findings = [node(), native(), engine(), needed, ...otherDrivers(), locking(), memory(), ...own]
+  const findings = [
+    node(),
+    native(),
+    engine(),
+    needed,
+    ...otherDrivers(),
+    locking(),
+    memory(),
+    ...own,
+  ]
   if (folder !== undefined) findings.push(...vaultFolder(resolve(folder)))
   if (json) printJson(findings)
   else for (const finding of findings) show(finding)
