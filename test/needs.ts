@@ -75,7 +75,6 @@ const CONDITIONS = {
   gdbus: () => lacksProgram('gdbus', 'libglib2.0-bin'),
   busctl: () => lacksProgram('busctl', 'systemd'),
   'dbus-monitor': () => lacksProgram('dbus-monitor', 'dbus'),
-  loginctl: () => lacksProgram('loginctl', 'systemd'),
   chattr: () => lacksProgram('chattr', 'e2fsprogs'),
   setpriv: () => lacksProgram('setpriv', 'util-linux'),
 } as const satisfies Record<string, () => string | null>

@@ -5,13 +5,13 @@
 export const LOCK_EVENTS = ['suspend', 'screen', 'logout'] as const
 export type LockEvent = (typeof LOCK_EVENTS)[number]
 
-/** `session` is null where the signal is about none; `unlocked` ends a wait; `sessions`: look who is logged in. */
+/** `session` is the path of its object, null where the signal is about none; `unlocked` ends a wait; `sessions`: look who is logged in. */
 export interface Signal {
   kind: 'suspend' | 'screen' | 'unlocked' | 'sessions'
   session: string | null
 }
 
-const SESSION = /\/org\/freedesktop\/login1\/session\/(\w+)/
+const SESSION = /\/org\/freedesktop\/login1\/session\/\w+/
 /** Between the name of the property and its value, in the ways of the three. */
 const HINT = /LockedHint\W+(?:type\W+b\W+data\W+|variant\s+boolean\s+)?(true|false)\b/
 
@@ -24,17 +24,11 @@ const PATTERNS: [RegExp, Signal['kind']][] = [
 
 /** `text` is one signal, as far as it has come. */
 export function signalIn(text: string): Signal | null {
-  const session = sessionId(SESSION.exec(text)?.[1])
+  const session = SESSION.exec(text)?.[0] ?? null
   const hint = HINT.exec(text)?.[1]
   if (hint !== undefined) return { kind: hint === 'true' ? 'screen' : 'unlocked', session }
   const kind = PATTERNS.find(([pattern]) => pattern.test(text))?.[1]
   return kind === undefined ? null : { kind, session }
-}
-
-/** In an object's path, what is no letter or digit, and a first digit, stand as "_" and two hex digits. */
-function sessionId(path: string | undefined): string | null {
-  if (path === undefined) return null
-  return path.replace(/_([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
 }
 
 /** Cuts an output into signals. A signal of several lines is looked at anew with each of them, until it is one. */

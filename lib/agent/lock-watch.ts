@@ -91,9 +91,13 @@ export class LockWatch {
       }, AGAIN_MS).unref()
     })
     this.#monitor = monitor
-    monitor.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      // the first words come when it listens
+    // the first words come when it listens
+    const listens = (): void => {
       this.#watching = true
+    }
+    monitor.stderr?.once('data', listens)
+    monitor.stdout?.once('data', listens)
+    monitor.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#problem = ''
       for (const signal of reader.push(text)) void this.#heard(signal)
     })

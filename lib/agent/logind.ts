@@ -6,6 +6,8 @@ import { delimiter, join } from 'node:path'
 import type { LockEvent } from './lock-events.js'
 
 const NAME = 'org.freedesktop.login1'
+const PATH = '/org/freedesktop/login1'
+const SIGNALS = `type='signal',sender='${NAME}'`
 const PATIENCE_MS = 5000
 
 function program(name: string): string | null {
@@ -24,8 +26,8 @@ function program(name: string): string | null {
 /** Shows signals of logind; busctl for root alone. */
 const MONITORS: [string, string[], 'root' | 'anybody'][] = [
   ['gdbus', ['monitor', '--system', '--dest', NAME], 'anybody'],
-  ['busctl', ['--system', '--json=short', 'monitor', NAME], 'root'],
-  ['dbus-monitor', ['--system', `type='signal',sender='${NAME}'`], 'anybody'],
+  ['dbus-monitor', ['--system', SIGNALS], 'anybody'],
+  ['busctl', ['--system', '--json=short', `--match=${SIGNALS}`, 'monitor'], 'root'],
 ]
 
 export function monitorCommand(): string[] | null {
@@ -53,10 +55,8 @@ export function lacking(events: readonly LockEvent[]): string[] {
     problems.push(
       `the drive is not locked at ${names}: neither gdbus nor dbus-monitor is installed (Debian: libglib2.0-bin)`,
     )
-  } else if (program('loginctl') === null && events.some((event) => event !== 'suspend'))
-    problems.push(
-      `the drive is not locked at ${names}: loginctl is not installed (Debian: systemd)`,
-    )
+  } else if (program('busctl') === null && events.some((event) => event !== 'suspend'))
+    problems.push(`the drive is not locked at ${names}: busctl is not installed (Debian: systemd)`)
   if (events.includes('suspend') && program('systemd-inhibit') === null) {
     problems.push(
       'the machine may sleep before the drive is locked: systemd-inhibit is not installed (Debian: systemd)',
@@ -65,33 +65,45 @@ export function lacking(events: readonly LockEvent[]): string[] {
   return problems
 }
 
-function loginctl(...args: string[]): Promise<string> {
+/** What busctl answers: one JSON text a line. Unlike loginctl it asks the bus alone, and has a form for programs. */
+function ask(...args: string[]): Promise<{ data: unknown }[]> {
   return new Promise((resolve, reject) => {
-    const options = { timeout: PATIENCE_MS, cwd: '/', env: { ...process.env, LC_ALL: 'C' } }
-    execFile('loginctl', ['--no-pager', '--no-legend', ...args], options, (error, out) => {
-      if (error === null) resolve(out)
-      else reject(error instanceof Error ? error : new Error('loginctl failed'))
+    const options = { timeout: PATIENCE_MS, cwd: '/' }
+    execFile('busctl', ['--system', '--json=short', ...args], options, (error, out) => {
+      if (error !== null) reject(new Error(`busctl: ${error.message}`))
+      else
+        resolve(
+          out
+            .trim()
+            .split('\n')
+            .map((line) => JSON.parse(line) as { data: unknown }),
+        )
     })
   })
 }
 
-/** Ids of the sessions in which this user is logged in: not those that only wait for their last process. */
+const propertiesOf = async (session: string, ...names: string[]): Promise<unknown[]> =>
+  (await ask('get-property', NAME, session, `${NAME}.Session`, ...names)).map(({ data }) => data)
+
+const ownUid = (): number => process.getuid?.() ?? -1
+
+/** Sessions in which this user is logged in: not those that only wait for their last process. */
 export async function ownSessions(): Promise<string[]> {
-  const uid = String(process.getuid?.() ?? -1)
-  const listed = (await loginctl('list-sessions'))
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-  const ids = listed.filter(([, user]) => user === uid).map(([id = '']) => id)
+  const [answer] = await ask('call', NAME, PATH, `${NAME}.Manager`, 'ListSessions')
+  const [listed] = answer?.data as [
+    [id: string, uid: number, user: string, seat: string, path: string][],
+  ]
+  const own = listed.filter(([, uid]) => uid === ownUid()).map(([, , , , path]) => path)
   const open = await Promise.all(
-    ids.map(async (id) => {
-      const shown = await loginctl('show-session', id, '-p', 'State', '-p', 'Class')
-      return /^State=(active|online|opening)$/m.test(shown) && /^Class=user/m.test(shown)
+    own.map(async (path) => {
+      const [state, kind] = await propertiesOf(path, 'State', 'Class')
+      return state !== 'closing' && String(kind).startsWith('user')
     }),
   )
-  return ids.filter((_, i) => open[i])
+  return own.filter((_, i) => open[i])
 }
 
-export async function isOwnSession(id: string): Promise<boolean> {
-  const shown = await loginctl('show-session', id, '-p', 'User')
-  return shown.trim() === `User=${String(process.getuid?.() ?? -1)}`
+export async function isOwnSession(session: string): Promise<boolean> {
+  const [user] = await propertiesOf(session, 'User')
+  return (user as [uid: number, path: string])[0] === ownUid()
 }
