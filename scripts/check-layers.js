@@ -35,7 +35,9 @@ const PACKAGES = {
 
 // Files outside store that open something which is neither the vault nor the state folder.
 const FILE_ACCESS = {
+  'agent/logind': 'where programs are',
   'agent/mountpoint': 'the mountpoint, before it is one',
+  'agent/mountpoint-folder': 'the folder under the mount',
   'agent/process': '/proc',
   'agent/self-test': 'the drive, from outside',
   'cli/read-password': 'a file that the user named',

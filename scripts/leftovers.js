@@ -1,7 +1,7 @@
 // What a test left behind: mounts, processes, files. Every test file runs with a folder of its own
 // in its environment (COFFER_TEST_TMP), which is how its processes are told from all others.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -101,6 +101,8 @@ export async function clearLeftovers(folder, graceMs = GRACE_MS) {
   for (const name of readdirSync(folder)) lines.push(`file or folder left: ${join(folder, name)}`)
   // Never through a mount that stayed.
   if (mountsBelow(folder).length === 0) {
+    // a locked mountpoint of root's is immutable
+    if (process.getuid?.() === 0) spawnSync('chattr', ['-R', '-f', '-i', folder])
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
   return lines

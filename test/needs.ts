@@ -4,6 +4,7 @@
 //   t.test('rsync in and out', async (t) => {
 //     if (!needs(t, 'root', 'fuse', 'rsync')) return
 
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
@@ -65,6 +66,16 @@ const CONDITIONS = {
   setfattr: () => lacksProgram('setfattr', 'attr'),
   'mkfs.ext4': () => lacksProgram('mkfs.ext4', 'e2fsprogs'),
   loop: () => (existsSync('/dev/loop-control') ? lacksProgram('losetup', 'mount') : NO_LOOP),
+  dbusmock: () => {
+    const found = spawnSync('/usr/bin/python3', ['-c', 'import dbusmock']).status === 0
+    return found
+      ? lacksProgram('dbus-daemon', 'dbus')
+      : 'dbusmock is missing (Debian: python3-dbusmock)'
+  },
+  gdbus: () => lacksProgram('gdbus', 'libglib2.0-bin'),
+  busctl: () => lacksProgram('busctl', 'systemd'),
+  'dbus-monitor': () => lacksProgram('dbus-monitor', 'dbus'),
+  chattr: () => lacksProgram('chattr', 'e2fsprogs'),
   setpriv: () => lacksProgram('setpriv', 'util-linux'),
 } as const satisfies Record<string, () => string | null>
 

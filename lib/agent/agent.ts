@@ -4,6 +4,7 @@
 // The order of an unmount: store everything while errors can still be told, leave the kernel (busy:
 // nothing has changed), serve until the kernel lets go, store again, wipe the keys, exit.
 
+import { execFile } from 'node:child_process'
 import type { Server } from 'node:net'
 import { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
@@ -13,7 +14,10 @@ import { register, socketPath, unregister, update, type RunningDrive } from '../
 import { serveControl } from './control.js'
 import { startThread, type DriveThread } from './drive-thread.js'
 import { Idleness } from './idleness.js'
+import { Locking } from './lock.js'
+import { LockWatch } from './lock-watch.js'
 import { waitUsable } from './mountpoint.js'
+import { MountpointFolder } from './mountpoint-folder.js'
 import { bootId, startTime } from './process.js'
 import {
   toWire,
@@ -22,6 +26,7 @@ import {
   type ControlRequest,
   type DriveStatus,
   type Order,
+  type Unmounted,
 } from './protocol.js'
 import { driveStatus } from './drive-status.js'
 import { startTester, type Tester } from './tester.js'
@@ -48,6 +53,9 @@ export class Agent {
   #signals = 0
   #nextWalk = 1
   #timer: NodeJS.Timeout | null = null
+  #folder: MountpointFolder | null = null
+  #lockWatch: LockWatch | null = null
+  #cut: string[] = []
   /** When the drive has ended: what could not be stored, or null. */
   readonly ended: Promise<CofferError | null>
   /** The same, when those who asked for it have been told, too. */
@@ -95,7 +103,10 @@ export class Agent {
       await this.#thread.open(this.#order, body, this.#counters, this.#tester?.hidden ?? null)
       for (const seed of body.seeds.values()) seed.fill(0)
       const place = { mountpoint, fsname: 'coffer', readOnly, allowOther }
+      this.#folder = new MountpointFolder(mountpoint)
       this.#drive.device = await this.#thread.mount(place)
+      const open = this.#folder.close(this.#order.keepMountpoint)
+      if (open !== null) this.#log.write(`warn mountpoint: ${mountpoint} cannot be closed: ${open}`)
       update(this.#drive)
       await Promise.race([this.#usable(), this.#endedEarly()])
       // whoever finds the socket may send a signal just as well
@@ -108,6 +119,7 @@ export class Agent {
     }
     this.#log.write(`info mounted: pid ${String(process.pid)}${readOnly ? ', read-only' : ''}`)
     this.#watchIdleness()
+    this.#watchLocks()
   }
 
   /** There will be no keys. */
@@ -135,14 +147,33 @@ export class Agent {
         'AGENT',
         'this drive was mounted by another version of coffer, which does not know that request',
       )
-    await this.unmount(request.force)
-    const error = await this.ended
-    return error === null ? { ok: true } : { ok: false, error: toWire(error) }
+    let error: CofferError | null
+    try {
+      await this.unmount(request.force)
+      error = await this.ended
+    } catch (refused) {
+      return { ok: false, error: toWire(refused), unmounted: this.#unmounted }
+    }
+    const unmounted = this.#unmounted
+    return error === null ? { ok: true, unmounted } : { ok: false, error: toWire(error), unmounted }
+  }
+
+  get #unmounted(): Unmounted {
+    const { filesStored, bytesStored } = this.#counters
+    return { filesStored, bytesStored, cut: this.#cut }
   }
 
   async #status(): Promise<DriveStatus> {
     const report = await this.#thread.report(REPORT_TIMEOUT_MS)
-    return driveStatus(this.#order, this.#counters, this.#idleness, report, this.#selfTestMs)
+    const lockOn = this.#lockWatch?.status ?? { events: [], watching: false, problems: [] }
+    return driveStatus(
+      this.#order,
+      this.#counters,
+      this.#idleness,
+      report,
+      this.#selfTestMs,
+      lockOn,
+    )
   }
 
   async #conflicts(): Promise<ConflictReport> {
@@ -183,7 +214,8 @@ export class Agent {
         )
       }, FORCE_TIMEOUT_MS)
     })
-    await Promise.race([this.#thread.sync().catch(() => undefined), pause(FORCE_TIMEOUT_MS / 2)])
+    await Promise.race([this.#store(), pause(FORCE_TIMEOUT_MS / 2)])
+    await this.#noteCut()
     await this.#thread.leave(true)
     this.#thread.stop()
     const error = await Promise.race([this.ended.then(() => null), late])
@@ -195,6 +227,43 @@ export class Agent {
       process.kill(process.pid, 'SIGKILL')
     })
     throw error
+  }
+
+  /** Also what the kernel still has of mapped files. */
+  async #store(): Promise<void> {
+    await syncMount(this.#order.mountpoint)
+    await this.#thread.sync().catch(() => undefined)
+  }
+
+  async #noteCut(): Promise<void> {
+    const report = await this.#thread.report(REPORT_TIMEOUT_MS).catch(() => null)
+    this.#cut = report?.writing ?? []
+    for (const path of this.#cut) {
+      const where = this.#order.logNames ? ` path=${path}` : ''
+      this.#log.write(`warn cut: a file was open for writing${where}`)
+    }
+  }
+
+  #watchLocks(): void {
+    const { lockOn, graceSeconds } = this.#order
+    if (lockOn.length === 0) return
+    const log = (line: string): void => {
+      this.#log.write(line)
+    }
+    const locking = new Locking(
+      { unmount: (force) => this.unmount(force), log },
+      graceSeconds * 1000,
+    )
+    this.#lockWatch = new LockWatch(
+      lockOn,
+      (event) => {
+        locking.due(event)
+      },
+      () => {
+        locking.unlocked()
+      },
+      log,
+    )
   }
 
   #watchSignals(): void {
@@ -235,6 +304,7 @@ export class Agent {
     } catch {
       // closing the connection takes the mount away as well
     }
+    this.#folder?.putBack()
     this.#thread.stop()
     await Promise.race([this.ended, pause(FORCE_TIMEOUT_MS)])
   }
@@ -253,6 +323,7 @@ export class Agent {
   #finish(error: CofferError | null): void {
     if (!this.#started) return
     if (this.#timer !== null) clearInterval(this.#timer)
+    this.#lockWatch?.close()
     this.#thread.close()
     this.#log.write(
       error === null ? 'info ended: everything is stored' : `error ended: ${error.message}`,
@@ -260,6 +331,15 @@ export class Agent {
     if (this.#registered) unregister(this.#drive)
   }
 }
+
+/** By another process, since this one would wait for the drive, and one that hangs must not hold it up. */
+const syncMount = (mountpoint: string): Promise<void> =>
+  new Promise((resolve) => {
+    const options = { cwd: '/', timeout: FORCE_TIMEOUT_MS / 2 }
+    execFile('sync', ['-f', '--', mountpoint], options, () => {
+      resolve()
+    })
+  })
 
 /** Does not keep the process alive: a worker or a connection does, where there is one to wait for. */
 const pause = (ms: number): Promise<void> =>

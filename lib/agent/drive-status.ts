@@ -3,7 +3,7 @@
 
 import type { Counters } from '../mount/counters.js'
 import type { Idleness } from './idleness.js'
-import type { DriveReport, DriveStatus, Order } from './protocol.js'
+import type { DriveReport, DriveStatus, LockStatus, Order } from './protocol.js'
 
 export function driveStatus(
   order: Order,
@@ -11,8 +11,9 @@ export function driveStatus(
   idleness: Idleness,
   report: DriveReport | null,
   selfTestMs: number | null,
+  lockOn: LockStatus,
 ): DriveStatus {
-  const { busySince, bytesRead, bytesWritten, requests } = counters
+  const { busySince, bytesRead, bytesWritten, requests, filesStored, bytesStored } = counters
   const busyMs = busySince === 0 ? 0 : Math.max(0, Date.now() - busySince)
   return {
     driver: order.driver,
@@ -20,6 +21,8 @@ export function driveStatus(
     bytesRead,
     bytesWritten,
     requests,
+    filesStored,
+    bytesStored,
     idleMs: Math.round(idleness.milliseconds()),
     busyMs,
     openFiles: report?.openFiles ?? null,
@@ -29,7 +32,8 @@ export function driveStatus(
     late: report?.late ?? [],
     selfTest: { kind: order.selfTest, ms: selfTestMs },
     watch: report?.watch ?? null,
-    warnings: warnings(report, busyMs),
+    lockOn,
+    warnings: [...warnings(report, busyMs), ...lockOn.problems],
   }
 }
 

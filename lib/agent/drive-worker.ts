@@ -28,12 +28,14 @@ const tell = (event: WorkerEvent): void => {
 const chosen = chooseEngine()
 
 main.once('message', (start: WorkerStart) => {
+  const counters = new Counters(start.counters)
   let served: ServedDrive
   try {
     served = new ServedDrive(
       chosen,
       start.order,
       start.body,
+      counters,
       (line) => {
         tell({ event: 'log', line })
       },
@@ -57,14 +59,20 @@ main.once('message', (start: WorkerStart) => {
   // whether there will be a mount is for the main thread to say
   main.once('message', ({ deviceFd }: WorkerServe) => {
     const lane = new SlowLane(start.wakeFd)
-    if (deviceFd >= 0 && problem.error === undefined) run(served, start, deviceFd, lane)
+    if (deviceFd >= 0 && problem.error === undefined) run(served, start, counters, deviceFd, lane)
     const end = { ...served.end(), ...problem }
     tell({ event: 'ended', ...end, stuck: !lane.end() })
   })
 })
 
 /** Serves until the kernel or the main thread ends it; first with the files of the self-test. */
-function run(served: ServedDrive, start: WorkerStart, deviceFd: number, lane: SlowLane): void {
+function run(
+  served: ServedDrive,
+  start: WorkerStart,
+  counters: Counters,
+  deviceFd: number,
+  lane: SlowLane,
+): void {
   const { requests, wakeFd } = start
   const slow = { lane, slowLimitMs: start.order.slowSeconds * 1000 }
   const told = { stop: false, tested: null as number | null }
@@ -94,7 +102,7 @@ function run(served: ServedDrive, start: WorkerStart, deviceFd: number, lane: Sl
   try {
     const { underTest } = served
     if (underTest === null || test(underTest))
-      serve(deviceFd, served.drive, hooks, { counters: new Counters(start.counters), ...slow })
+      serve(deviceFd, served.drive, hooks, { counters, ...slow })
   } catch (error) {
     served.onDefect(error)
   }

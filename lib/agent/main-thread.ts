@@ -47,7 +47,8 @@ export class MainThread implements DriveThread {
     this.#counters = counters
     try {
       // the keys of whoever opens are wiped as soon as this returns
-      this.#served = new ServedDrive(this.#chosen, order, structuredClone(body), this.#log)
+      const copy = structuredClone(body)
+      this.#served = new ServedDrive(this.#chosen, order, copy, counters, this.#log)
       this.#served.beginTest(hidden)
     } catch (error) {
       this.stop()

@@ -1,13 +1,14 @@
 // The mountpoint: is it fit to be one, does the drive there answer, taking the mount away. The
 // serving thread never comes here.
 
-import { readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
 import { CofferError } from '../errors.js'
 import { unmount } from '../mount/unmount.js'
 import { usersOf } from '../mount/mount-users.js'
 import { mountedAt, mountpointPath } from '../mount/mountinfo.js'
+import { namesUnder, some } from './mountpoint-folder.js'
 import { reason } from '../store/state-folder.js'
 
 const inside = (path: string, folder: string): boolean =>
@@ -40,11 +41,15 @@ export function checkMountpoint(given: string, vault: string): string {
   if (inside(vault, mountpoint)) throw wrong(`the vault lies inside ${path}`)
   let names: string[]
   try {
-    names = readdirSync(mountpoint)
+    names = namesUnder(mountpoint)
   } catch (error) {
     throw wrong(`${path} cannot be read: ${reason(error)}`)
   }
-  if (names.length > 0) throw wrong(`${path} is not empty`)
+  if (names.length > 0)
+    throw wrong(
+      `${path} is not empty; what lies there is not encrypted: ${some(names)}`,
+      'nothing was changed; move it elsewhere, mount, then move it into the drive',
+    )
   return mountpoint
 }
 

@@ -11,6 +11,7 @@ import { runningDrives } from '../store/registry.js'
 import { deviceId } from '../store/state.js'
 import { runtimeFolder, stateFolder } from '../store/state-folder.js'
 import { checkMountpoint } from './mountpoint.js'
+import type { LockEvent } from './lock-events.js'
 import type { Order } from './protocol.js'
 import { quoted } from './shell-word.js'
 import { chooseEngine, hex, loadVault, unlock, type OpenedVault } from './vault.js'
@@ -27,6 +28,9 @@ export interface MountRequest {
   idleSeconds: number
   slowSeconds: number
   logNames: boolean
+  keepMountpoint: boolean
+  lockOn: LockEvent[]
+  graceSeconds: number
   selfTest: Order['selfTest']
 }
 
@@ -50,6 +54,7 @@ export function prepareMount(request: MountRequest): Prepared {
     })
   }
   const { driver, readOnly, allowOther, idleSeconds, slowSeconds, logNames, selfTest } = request
+  const { keepMountpoint, lockOn, graceSeconds } = request
   return {
     order: {
       vaultId,
@@ -62,6 +67,9 @@ export function prepareMount(request: MountRequest): Prepared {
       idleSeconds,
       slowSeconds,
       logNames,
+      keepMountpoint,
+      lockOn,
+      graceSeconds,
       log: logPath(vaultId),
       selfTest,
     },

@@ -12,6 +12,7 @@ import type { LateDirectory } from '../fs/late-directories.js'
 import type { ConflictCopy } from '../fs/walk-conflicts.js'
 import type { Outdated } from '../fs/watch.js'
 import type { Driver } from '../mount/driver.js'
+import type { LockEvent } from './lock-events.js'
 
 /** What to mount and how. No secrets. */
 export interface Order {
@@ -32,6 +33,11 @@ export interface Order {
   /** the log may hold plain names */
   logNames: boolean
   log: string
+  /** the folder under the mount is not closed, see mountpoint-folder.ts */
+  keepMountpoint: boolean
+  lockOn: LockEvent[]
+  /** that programs have to close their files, when the screen is locked or their user logs out */
+  graceSeconds: number
   selfTest: 'quick' | 'full' | 'off'
 }
 
@@ -63,6 +69,8 @@ export interface DriveReport {
   /** why it is not the fast one; empty where it is */
   engineProblem: string
   openFiles: number
+  /** plain paths of files that are open for writing */
+  writing: string[]
   /** seen since the mount: files in the vault folder that are none of ours, and damaged objects */
   foreignFiles: number
   damaged: Damaged[]
@@ -91,6 +99,9 @@ export interface DriveStatus {
   bytesRead: number
   bytesWritten: number
   requests: number
+  /** what has gone to the vault folder since the mount; one file may count twice */
+  filesStored: number
+  bytesStored: number
   /** since the last request; how long the present one has taken, where the worker is held up by it */
   idleMs: number
   busyMs: number
@@ -104,7 +115,15 @@ export interface DriveStatus {
   selfTest: SelfTestStatus
   /** how others' changes in the vault folder are noticed */
   watch: WatchReport | null
+  lockOn: LockStatus
   warnings: string[]
+}
+
+/** What the drive is locked at, and whether that is being heard. */
+export interface LockStatus {
+  events: LockEvent[]
+  watching: boolean
+  problems: string[]
 }
 
 /** A drive that did not pass is not there to be asked. `ms` is null where it was off. */
@@ -119,10 +138,19 @@ export interface ConflictReport {
   unread: string[]
 }
 
+/** What an unmount has to tell. */
+export interface Unmounted {
+  filesStored: number
+  bytesStored: number
+  /** where it was done by force: plain paths of the files that were open for writing */
+  cut: string[]
+}
+
 export type ControlRequest =
   { op: 'status' } | { op: 'conflicts' } | { op: 'unmount'; force: boolean }
 export type ControlReply =
-  { ok: true; status?: DriveStatus; conflicts?: ConflictReport } | { ok: false; error: WireError }
+  | { ok: true; status?: DriveStatus; conflicts?: ConflictReport; unmounted?: Unmounted }
+  | { ok: false; error: WireError; unmounted?: Unmounted }
 
 /** Main thread to worker: first this, */
 export interface WorkerStart {

@@ -6,6 +6,8 @@ import { runningDrives, type RunningDrive } from '../store/registry.js'
 import { realPath } from '../store/state-folder.js'
 import { askControl } from './control.js'
 import { leave } from './mountpoint.js'
+import { cutFiles, type CutFile } from './cut-files.js'
+import { writersOf } from '../mount/mount-users.js'
 import { isAlive } from './process.js'
 import { fromWire, type ConflictReport, type ControlReply, type DriveStatus } from './protocol.js'
 import { clear } from './stale.js'
@@ -57,11 +59,20 @@ const answers = (drive: RunningDrive): Promise<boolean> =>
     () => false,
   )
 
+/** What went out since the mount, what was cut off by force, and what could not be stored. */
+export interface Done {
+  filesStored: number
+  bytesStored: number
+  cut: CutFile[]
+  error: CofferError | null
+}
+
 /**
  * Resolves when every byte is in the vault folder and the process has gone. Storing may take long, so
  * only a process that does not even answer is given up; by force it then ends, and the drive with it.
+ * Null where it ended by itself meanwhile.
  */
-export async function unmountDrive(drive: RunningDrive, force: boolean): Promise<void> {
+export async function unmountDrive(drive: RunningDrive, force: boolean): Promise<Done | null> {
   // whoever asks from inside the drive would keep it busy just by asking
   process.chdir('/')
   if (!(await answers(drive)) && isAlive(drive)) {
@@ -70,6 +81,7 @@ export async function unmountDrive(drive: RunningDrive, force: boolean): Promise
     signal(drive, 'SIGCONT')
     if (!(await answers(drive)) && isAlive(drive)) return end(drive)
   }
+  const writers = force ? writersOf(drive.mountpoint) : []
   const timeout = force ? FORCE_TIMEOUT_MS : 0
   let reply: ControlReply
   try {
@@ -78,12 +90,16 @@ export async function unmountDrive(drive: RunningDrive, force: boolean): Promise
     if (force && isAlive(drive)) return end(drive)
     // it may have ended by itself between our look and our question
     if (isAlive(drive)) throw error
-    return
+    return null
   }
   // one that could not store everything ends all the same, where it was told to by force
   const ended = (reply.ok || force) && (await ends(drive))
-  if (!reply.ok) throw fromWire(reply.error)
-  if (ended) return
+  if (!reply.ok && !force) throw fromWire(reply.error)
+  const { filesStored = 0, bytesStored = 0, cut: known = [] } = reply.unmounted ?? {}
+  const cut = cutFiles(drive.mountpoint, writers, known)
+  const done = { filesStored, bytesStored, cut }
+  if (!reply.ok) return { ...done, error: fromWire(reply.error) }
+  if (ended) return { ...done, error: null }
   throw new CofferError(
     'AGENT',
     `the drive is stored and unmounted, but its process ${String(drive.pid)} does not end`,

@@ -8,6 +8,7 @@ import type { LogEvent } from '../fs/context.js'
 import type { HiddenNames } from '../fs/hidden-names.js'
 import type { ConflictStep } from '../fs/walk-conflicts.js'
 import type { Outdated } from '../fs/watch.js'
+import type { Counters } from '../mount/counters.js'
 import { clearScratch } from '../store/scratch-folder.js'
 import { openDrive, type Drive } from './open-drive.js'
 import {
@@ -28,6 +29,7 @@ export class ServedDrive {
   readonly #chosen: ChosenEngine
   readonly #order: Order
   readonly #body: VaultBody
+  readonly #counters: Counters
   readonly #log: (line: string) => void
   readonly #logEvent: (event: LogEvent) => void
   #scratch: ScratchDrive | null = null
@@ -38,10 +40,12 @@ export class ServedDrive {
     chosen: ChosenEngine,
     order: Order,
     body: VaultBody,
+    counters: Counters,
     log: (line: string) => void,
     changed?: (outdated: Outdated[]) => void,
   ) {
     this.#chosen = chosen
+    this.#counters = counters
     this.#order = order
     this.#body = body
     this.#log = log
@@ -114,9 +118,14 @@ export class ServedDrive {
   }
 
   report(): DriveReport {
-    const counters = this.drive.counters
+    this.#count()
     const { engine, problem } = this.#chosen
-    return { engine: engine.name, engineProblem: problem, ...counters }
+    return { engine: engine.name, engineProblem: problem, ...this.drive.counters }
+  }
+
+  #count(): void {
+    const { files, bytes } = this.drive.stored
+    this.#counters.store(files, bytes)
   }
 
   /** Goes on with that walk, or begins it. */
@@ -150,6 +159,7 @@ export class ServedDrive {
     } catch (error) {
       return { error: toWire(error) }
     } finally {
+      this.#count()
       this.drive.close()
       for (const seed of this.#body.seeds.values()) seed.fill(0)
     }

@@ -5,6 +5,7 @@
 import { runningDrives, unregister, type RunningDrive } from '../store/registry.js'
 import { mountedAt } from '../mount/mountinfo.js'
 import { leave } from './mountpoint.js'
+import { namesUnder, some } from './mountpoint-folder.js'
 import { isAlive } from './process.js'
 
 /** Sentences about what was cleared. */
@@ -21,9 +22,25 @@ export function clearStale(): string[] {
     }
     said.push(
       `The drive at ${drive.mountpoint} had ended without being unmounted; what it left was cleared.`,
+      ...leftUnder(drive.mountpoint),
     )
   }
   return said
+}
+
+/** Programs that went on may have put something where the drive had been. */
+function leftUnder(mountpoint: string): string[] {
+  try {
+    if (mountedAt(mountpoint) !== null) return []
+    const names = namesUnder(mountpoint)
+    if (names.length === 0) return []
+    return [
+      `What lies in ${mountpoint} now is not encrypted: ${some(names)}. Move it elsewhere, mount, then move it into the drive.`,
+    ]
+  } catch {
+    // it has gone, or is somebody else's
+    return []
+  }
 }
 
 /** Takes away what is left of a drive whose process has ended. */

@@ -5,6 +5,8 @@ import { totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { openEngine } from '../crypto/choose-engine.js'
 import { DEFAULT_DRIVER, DRIVERS } from '../mount/driver.js'
+import { LOCK_EVENTS } from '../agent/lock-events.js'
+import { lacking } from '../agent/logind.js'
 import { driverProblem } from '../mount/driver-problem.js'
 import { nativeAvailable, nativeProblem } from '../native/libc.js'
 import { CofferError } from '../errors.js'
@@ -31,7 +33,16 @@ const fine = (what: string, says: string): Finding => ({ what, ok: true, says, a
 export function doctor({ folder, json }: Arguments): Promise<number> {
   const needed = fuse()
   const own = folders()
-  const findings = [node(), native(), engine(), needed, ...otherDrivers(), memory(), ...own]
+  const findings = [
+    node(),
+    native(),
+    engine(),
+    needed,
+    ...otherDrivers(),
+    locking(),
+    memory(),
+    ...own,
+  ]
   if (folder !== undefined) findings.push(...vaultFolder(resolve(folder)))
   if (json) printJson(findings)
   else for (const finding of findings) show(finding)
@@ -83,6 +94,14 @@ function otherDrivers(): Finding[] {
     if (problem === null) return fine(what, `can be used: mount --driver ${driver}`)
     return { what, ok: false, says: problem.message, advice: problem.hint }
   })
+}
+
+/** Nobody needs it who does not ask for it. */
+function locking(): Finding {
+  const what = 'locking at suspend, screen lock and logout'
+  const problems = lacking(LOCK_EVENTS)
+  if (problems.length === 0) return fine(what, 'can be used: mount --lock-on suspend,screen,logout')
+  return { what, ok: false, says: problems.join('; '), advice: 'mount --idle locks a drive too' }
 }
 
 function memory(): Finding {

@@ -107,6 +107,22 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
             default: '5m',
             describe: 'how long a program waits for an online-only file',
           })
+          .option('lock-on', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'lock it at suspend, screen (lock), logout: words with commas between',
+          })
+          .option('grace', {
+            type: 'string',
+            requiresArg: true,
+            default: '60s',
+            describe: 'how long programs have to close their files at screen and logout',
+          })
+          .option('keep-mountpoint', {
+            type: 'boolean',
+            default: false,
+            describe: 'leave the folder under the drive writable',
+          })
           .option('log-names', {
             type: 'boolean',
             default: false,
@@ -138,6 +154,11 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
             type: 'boolean',
             default: false,
             describe: 'also while programs use it',
+          })
+          .option('wait', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'how long to wait for programs that use it: 0, 30s, 5m',
           }),
       (args) => {
         choose(async () => (await import('./unmount.js')).unmount(args))

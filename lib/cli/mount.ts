@@ -4,8 +4,10 @@ import { CofferError } from '../errors.js'
 import { clearStale } from '../agent/stale.js'
 import { INTERRUPTED, isInterrupted } from '../agent/interrupted.js'
 import { launch, serveHere } from '../agent/launch.js'
+import { secondsOf } from './seconds.js'
 import { readPassword, type PasswordSource } from './read-password.js'
 import { bold, fail, quoted, say, warn } from './ui.js'
+import { LOCK_EVENTS, type LockEvent } from '../agent/lock-events.js'
 import { prepareMount } from '../agent/prepare-mount.js'
 import type { Order } from '../agent/protocol.js'
 import { DEFAULT_DRIVER, DRIVERS, type Driver } from '../mount/driver.js'
@@ -19,22 +21,30 @@ interface Arguments extends PasswordSource {
   driver: string
   idle?: string | undefined
   slowLimit: string
+  lockOn?: string | undefined
+  grace: string
+  keepMountpoint: boolean
   logNames: boolean
   config?: string | undefined
   selfTest: Order['selfTest']
 }
 
-const UNITS: Record<string, number> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
-
-function secondsOf(option: string, text: string): number {
-  const match = /^(\d{1,6})([smhd]?)$/.exec(text)
-  const seconds = match === null ? 0 : Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0)
-  if (seconds === 0) {
-    throw new CofferError('USAGE', `${option} ${text} is not a time`, {
-      hint: 'write it as 90s, 15m or 2h',
-    })
-  }
+function idleSeconds(text: string | undefined): number {
+  if (text === undefined) return 0
+  const seconds = secondsOf('idle', text)
+  if (seconds === 0) throw new CofferError('USAGE', '--idle 0 is not a time')
   return seconds
+}
+
+function lockEvents(text: string | undefined): LockEvent[] {
+  if (text === undefined) return []
+  return text.split(',').map((word) => {
+    const event = LOCK_EVENTS.find((known) => known === word)
+    if (event !== undefined) return event
+    throw new CofferError('USAGE', `a drive cannot be locked on "${word}"`, {
+      hint: `there are ${LOCK_EVENTS.join(', ')}`,
+    })
+  })
 }
 
 function driverNamed(name: string): Driver {
@@ -47,11 +57,22 @@ function driverNamed(name: string): Driver {
 
 export async function mount(args: Arguments): Promise<number> {
   const driver = driverNamed(args.driver)
-  const idleSeconds = args.idle === undefined ? 0 : secondsOf('--idle', args.idle)
-  const slowSeconds = secondsOf('--slow-limit', args.slowLimit)
+  const idle = idleSeconds(args.idle)
+  const slowSeconds = secondsOf('slow-limit', args.slowLimit)
+  if (slowSeconds === 0) throw new CofferError('USAGE', '--slow-limit 0 is not a time')
+  const lockOn = lockEvents(args.lockOn)
+  const graceSeconds = secondsOf('grace', args.grace)
   for (const line of clearStale()) say(line)
   const configFile = args.config ?? null
-  const prepared = prepareMount({ ...args, driver, configFile, idleSeconds, slowSeconds })
+  const prepared = prepareMount({
+    ...args,
+    driver,
+    configFile,
+    idleSeconds: idle,
+    slowSeconds,
+    lockOn,
+    graceSeconds,
+  })
   const password = await readPassword(args)
   const { order } = prepared
   const starting = args.foreground ? serveHere(order) : launch(order)

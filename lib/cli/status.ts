@@ -52,8 +52,12 @@ function show(drive: RunningDrive, state: DriveStatus | string): void {
   } else {
     out(`  read:      ${amount(state.bytesRead)}`)
     out(`  written:   ${amount(state.bytesWritten)}`)
+    out(
+      `  encrypted: ${count(state.filesStored, 'file')}, ${amount(state.bytesStored)} since the mount`,
+    )
     out(`  open:      ${state.openFiles === null ? 'not known' : count(state.openFiles, 'file')}`)
     out(`  engine:    ${state.engine}${state.readOnly ? ', read-only' : ''}`)
+    if (state.lockOn.events.length > 0) out(`  locked at: ${state.lockOn.events.join(', ')}`)
     for (const warning of state.warnings) out(`  warning:   ${shown(warning)}`)
   }
   out(`  log:       ${shown(drive.log)}`)

@@ -117,6 +117,15 @@ export function amount(bytes: number): string {
   return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${UNITS[unit] ?? ''}`
 }
 
+/** 09:12, or 2026-11-23 09:12 where that is another day. */
+export function clockTime(iso: string): string {
+  const time = new Date(iso)
+  const two = (n: number): string => String(n).padStart(2, '0')
+  const clock = `${two(time.getHours())}:${two(time.getMinutes())}`
+  if (time.toDateString() === new Date().toDateString()) return clock
+  return `${String(time.getFullYear())}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock}`
+}
+
 /** 2 h 5 min */
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds))

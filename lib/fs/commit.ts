@@ -53,6 +53,8 @@ export function stage(tree: Tree, inode: Inode, durable = false): void {
       return
     }
   }
+  if (!inode.counted && inode.extension === '.cff') tree.ctx.stored.files++
+  inode.counted = true
   if (!durable) inode.synced = false
   inode.closedAt = tree.ctx.clock()
 }

@@ -25,6 +25,14 @@ export interface LogEvent {
 
 export type Log = (event: LogEvent) => void
 
+/** What has gone to the vault folder since the drive was opened. */
+export interface Stored {
+  /** files that were sealed; one that the kernel had forgotten meanwhile counts again */
+  files: number
+  /** bytes of their blobs: records, headers, seals */
+  bytes: number
+}
+
 export interface Context {
   readonly engine: Engine
   readonly vaultId: Uint8Array
@@ -52,6 +60,7 @@ export interface Context {
   readonly descriptors: number
   /** files that have taken blocks ahead of their growth, with their descriptors */
   readonly ahead: Map<Reservation, number>
+  readonly stored: Stored
   /** room for a run of records on their way to or from the backing file; nobody keeps it */
   readonly records: Uint8Array
 }

@@ -15,7 +15,14 @@ import { AccessTimes } from './access-times.js'
 import { arrived } from './arrived.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
-import { ChunkPool, RUN_RECORDS, type Context, type Log, type LogEvent } from './context.js'
+import {
+  ChunkPool,
+  RUN_RECORDS,
+  type Context,
+  type Log,
+  type LogEvent,
+  type Stored,
+} from './context.js'
 import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
 import { LateMeta } from './directory.js'
 import { syncDirectory } from './durability.js'
@@ -86,6 +93,8 @@ interface DirectoryHandle {
 /** What `status` tells. */
 export interface DriveCounters {
   openFiles: number
+  /** plain paths of files that are open for writing, some of them where they are many */
+  writing: string[]
   foreignFiles: number
   damaged: { path: string; code: string }[]
   /** directories whose meta files have not all arrived */
@@ -100,6 +109,7 @@ export interface DriveCounters {
 const COPY_MAX = 4 * 1024 * 1024
 /** Damaged objects, and words about recovery, that `status` has at most. */
 const DAMAGED_MAX = 50
+const WRITING_MAX = 50
 
 /** Nothing is wrong with the object itself. */
 const PASSING: readonly string[] = ['VAULT_GONE', 'OBJECT_SUPERSEDED', 'ONLINE_ONLY']
@@ -152,6 +162,7 @@ export class Drive implements Filesystem {
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),
+      stored: { files: 0, bytes: 0 },
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
     this.#tree = new Tree(ctx, folder)
@@ -172,14 +183,24 @@ export class Drive implements Filesystem {
     this.#access = new AccessTimes(this.#tree)
   }
 
+  get stored(): Stored {
+    return this.#tree.ctx.stored
+  }
+
   get counters(): DriveCounters {
     let foreignFiles = 0
     for (const inode of this.#tree.inodes()) foreignFiles += inode.directory?.foreign ?? 0
     const damaged = [...this.#damaged].map(([path, code]) => ({ path, code }))
     const { list: late } = this.#tree.late
     const watch = this.#watch?.report() ?? null
+    const writing: string[] = []
+    for (const inode of this.#files.writing()) {
+      if (writing.length === WRITING_MAX) break
+      if (inode.parent !== null) writing.push(plainPath(inode))
+    }
     return {
       openFiles: this.#files.count,
+      writing,
       foreignFiles,
       damaged,
       late,

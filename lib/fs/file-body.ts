@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer'
 import { BugError, CofferError } from '../errors.js'
-import { HEADER_SIZE, type Kind } from '../format/constants.js'
+import { HEADER_SIZE, RECORD_OVERHEAD, type Kind } from '../format/constants.js'
 import type { Seal } from '../format/seal.js'
 import type { Context } from './context.js'
 import { FileContent, NO_ERASE } from './file-content.js'
@@ -259,7 +259,7 @@ export class FileBody implements JournaledBlob {
    * is nothing to seal, the blob says it all.
    */
   stage(place: Place, mode: number, prevTag: Uint8Array, durable: boolean): boolean {
-    const { backing } = this.#ctx
+    const { backing, stored } = this.#ctx
     this.#journal.bring(this.ino)
     const { content } = this
     const { records } = content
@@ -271,6 +271,7 @@ export class FileBody implements JournaledBlob {
     if (old === null) {
       this.object.begin(this.#state(place, mode, prevTag), this.seqFloor, (bytes, offset) => {
         backing.write(this.fd, bytes, 0, bytes.length, offset)
+        stored.bytes += bytes.length
       })
       content.settle(nothingStaged, NO_ERASE)
       this.#sealed(mode)
@@ -297,6 +298,8 @@ export class FileBody implements JournaledBlob {
         durable: durable || this.#precious,
         done: (bytes: Uint8Array) => {
           this.object.accept(next)
+          stored.bytes += seal.length
+          for (const { length } of records.staged) stored.bytes += length + RECORD_OVERHEAD
           if (settled) content.unsettled = 0
           content.settle(bytes, erased)
           this.#sealed(mode)

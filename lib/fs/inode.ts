@@ -78,6 +78,8 @@ export interface Inode {
   closedAt: number
   /** wall clock of its creation here where no sync has been asked for since, otherwise 0 */
   bornAt: number
+  /** counted among the files that were stored */
+  counted: boolean
   /** content and names are on the disk, or in the journal, as far as they have been stored */
   synced: boolean
   /** of a directory: wall clock of the last sync of its entries */
@@ -119,6 +121,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     nameless: false,
     closedAt: 0,
     bornAt: 0,
+    counted: false,
     synced: false,
     entriesSyncedAt: 0,
     sealed: null,

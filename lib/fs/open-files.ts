@@ -48,6 +48,11 @@ export class OpenFiles {
     return this.#handles.size
   }
 
+  /** Those that may have something that their programs did not write yet. */
+  *writing(): Generator<Inode> {
+    for (const inode of this.#open) if (inode.body?.writable === true) yield inode
+  }
+
   inode(fh: number): Inode {
     const inode = this.#handles.get(fh)
     if (inode === undefined) throw new CofferError('EBADF', 'the file is not open')

@@ -231,7 +231,7 @@ export class RecordStore {
    * Chunks between `end` and `first` become absent; the caller has stored what was in them.
    */
   storeFull(fd: number, first: number, count: number, run: PlainRun): void {
-    const { layout, nonces, records, backing } = this.#ctx
+    const { layout, nonces, records, backing, stored } = this.#ctx
     if (count > RUN_RECORDS) throw new RangeError('too many records for one run')
     const length = layout.chunkSize
     this.#grow(fd, first, count * length)
@@ -245,6 +245,7 @@ export class RecordStore {
     this.#gap(first)
     try {
       backing.write(fd, records, 0, count * layout.recordSize, layout.recordOffset(first))
+      stored.bytes += count * layout.recordSize
     } catch (error) {
       this.#missed(mark, first)
       throw error
@@ -254,7 +255,7 @@ export class RecordStore {
 
   /** Seals and stores the short last chunk, `length` bytes of `plain`. It is not staged. */
   storeTail(fd: number, index: number, plain: Uint8Array, length: number): void {
-    const { layout, nonces, records, backing } = this.#ctx
+    const { layout, nonces, records, backing, stored } = this.#ctx
     if (index + 1 < this.end) throw new RangeError('the last chunk lies before a full one')
     this.#grow(fd, index, length)
     nonces.fill(records, 0)
@@ -264,6 +265,7 @@ export class RecordStore {
     this.#gap(index)
     try {
       backing.write(fd, records, 0, length + RECORD_OVERHEAD, layout.recordOffset(index))
+      stored.bytes += length + RECORD_OVERHEAD
     } catch (error) {
       this.#missed(mark, index)
       throw error

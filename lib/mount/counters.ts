@@ -5,7 +5,9 @@ const BYTES_READ = 0
 const BYTES_WRITTEN = 1
 const REQUESTS = 2
 const BUSY_SINCE = 3
-const SLOTS = 4
+const FILES_STORED = 4
+const BYTES_STORED = 5
+const SLOTS = 6
 
 export class Counters {
   readonly shared: SharedArrayBuffer
@@ -30,6 +32,15 @@ export class Counters {
     return this.#slots[REQUESTS] ?? 0
   }
 
+  /** files that were sealed, and bytes of blobs that went to the vault folder, as `store` was last told */
+  get filesStored(): number {
+    return this.#slots[FILES_STORED] ?? 0
+  }
+
+  get bytesStored(): number {
+    return this.#slots[BYTES_STORED] ?? 0
+  }
+
   /** When the request that is being served began, in milliseconds since 1970; 0 between requests. */
   get busySince(): number {
     return this.#slots[BUSY_SINCE] ?? 0
@@ -38,6 +49,11 @@ export class Counters {
   /** For the serving thread, between requests. */
   clear(): void {
     this.#slots.fill(0)
+  }
+
+  store(files: number, bytes: number): void {
+    this.#slots[FILES_STORED] = files
+    this.#slots[BYTES_STORED] = bytes
   }
 
   begin(): void {

@@ -12,6 +12,43 @@ export interface MountUser {
   command: string
 }
 
+/** A file that a program has open or mapped for writing. */
+export interface Writer extends MountUser {
+  path: string
+}
+
+export function writersOf(mountpoint: string): Writer[] {
+  const root = mountpointPath(mountpoint)
+  const writers: Writer[] = []
+  for (const entry of readdirSync('/proc')) {
+    if (!/^[0-9]+$/.test(entry)) continue
+    const process = join('/proc', entry)
+    const paths = new Set([...openToWrite(process, root), ...mappedToWrite(process, root)])
+    for (const path of paths)
+      writers.push({ pid: Number(entry), command: commandOf(process), path })
+  }
+  return writers
+}
+
+const O_ACCMODE = 3
+
+function* openToWrite(process: string, root: string): Generator<string> {
+  for (const fd of list(join(process, 'fd'))) {
+    const path = linkOf(join(process, 'fd', fd))
+    if (path === root || !isInside(path, root)) continue
+    const flags = /^flags:\s+([0-7]+)$/m.exec(read(join(process, 'fdinfo', fd)))?.[1] ?? '0'
+    if ((parseInt(flags, 8) & O_ACCMODE) !== 0) yield path
+  }
+}
+
+function* mappedToWrite(process: string, root: string): Generator<string> {
+  for (const line of read(join(process, 'maps')).split('\n')) {
+    const slash = line.indexOf('/')
+    if (slash > 0 && / .w.s /.test(line) && isInside(line.slice(slash), root))
+      yield line.slice(slash)
+  }
+}
+
 export function usersOf(mountpoint: string): MountUser[] {
   const root = mountpointPath(mountpoint)
   const users: MountUser[] = []

@@ -171,7 +171,8 @@ export class Drive {
   }
 
   mount(...options) {
-    this.coffer('mount', this.vault, this.mountpoint, '--passfile', this.passfile, ...options)
+    const how = ['--passfile', this.passfile, '--keep-mountpoint', ...options]
+    this.coffer('mount', this.vault, this.mountpoint, ...how)
     this.mounted = true
     this.pid = null
   }

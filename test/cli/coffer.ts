@@ -133,6 +133,8 @@ export class World {
       }
     }
     for (const path of mountsBelow(this.folder)) spawnSync('umount', ['-l', path])
+    // a locked mountpoint cannot be removed by root
+    if (process.getuid?.() === 0) spawnSync('chattr', ['-R', '-f', '-i', this.folder])
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

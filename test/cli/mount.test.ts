@@ -231,11 +231,13 @@ t.test('busy: names the program, changes nothing; --force takes it away', async 
   await new Promise((resolve) => user.once('spawn', resolve))
   says(
     t,
-    world.run(['unmount', world.mountpoint]),
+    world.run(['unmount', world.mountpoint, '--wait', '0']),
     16,
     new RegExp(`is in use by sleep \\(${String(user.pid)}\\); nothing was changed`),
   )
-  const within = world.run(['unmount', world.mountpoint], { cwd: world.mountpoint })
+  const within = world.run(['unmount', world.mountpoint, '--wait=0'], {
+    cwd: world.mountpoint,
+  })
   t.notMatch(within.err, /node/, 'the command itself does not count')
   writeFileSync(join(world.mountpoint, 'g'), 'still works')
   t.equal(statusOf(world).length, 1)

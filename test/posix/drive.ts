@@ -67,6 +67,8 @@ export class Drive {
       this.mountpoint,
       '--passfile',
       join(this.#home, 'password'),
+      // so that whoever made the folder can remove it
+      '--keep-mountpoint',
       ...words,
     )
     return this.mountpoint

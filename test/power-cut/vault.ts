@@ -62,6 +62,7 @@ export class Vault implements Subject {
 
   mount(): void {
     const words = ['mount', this.#folder, this.drive, '--passfile', this.#passfile]
+    words.push('--keep-mountpoint')
     this.#coffer(this.#environment, ...words)
   }
 
