@@ -23,6 +23,8 @@ export interface Order {
   driver: Driver
   /** hex */
   deviceId: string
+  /** what people call this machine */
+  deviceName: string
   readOnly: boolean
   allowOther: boolean
   /** 0: never */
