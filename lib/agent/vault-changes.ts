@@ -133,7 +133,10 @@ export function nextConfig(
 }
 
 /** Throws BUSY, VAULT_READ_ONLY and what the disk says; the config before stays as backup. */
-export function replaceWith({ vault, vaultId, bytes: before }: OpenedVault, next: NextConfig): void {
+export function replaceWith(
+  { vault, vaultId, bytes: before }: OpenedVault,
+  next: NextConfig,
+): void {
   // somebody else's change in the meantime must not be overwritten
   if (!readVaultConfig(vault).equals(before)) {
     throw new CofferError('BUSY', 'the config was changed by another program just now', {

@@ -4,6 +4,7 @@ import { CofferError } from '../errors.js'
 import { clearStale } from '../agent/stale.js'
 import { findDrive, unmountDrive } from '../agent/running.js'
 import { runningDrives } from '../store/registry.js'
+import { madeThrough, tellOnce } from './not-carried.js'
 import { fail, say } from './ui.js'
 
 interface Arguments {
@@ -25,7 +26,9 @@ export async function unmount({ target, all, force }: Arguments): Promise<number
   for (const line of clearStale()) say(line)
   if (target !== undefined) {
     const drive = findDrive(target)
+    const kinds = await madeThrough(drive)
     await unmountDrive(drive, force)
+    tellOnce(drive, kinds)
     say(`${drive.mountpoint} is locked; everything is in ${drive.vault}.`)
     return 0
   }
@@ -35,7 +38,9 @@ export async function unmount({ target, all, force }: Arguments): Promise<number
   if (drives.length === 0) say('No drive is mounted.')
   for (const drive of drives) {
     try {
+      const kinds = await madeThrough(drive)
       await unmountDrive(drive, force)
+      tellOnce(drive, kinds)
       say(`${drive.mountpoint} is locked; everything is in ${drive.vault}.`)
     } catch (error) {
       // the others still get their turn
