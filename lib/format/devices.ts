@@ -8,7 +8,7 @@ export interface Device {
   /** deviceId of its seals, hex */
   id: string
   name: string
-  /** ISO 8601, by the device's own clock: when it was noted first */
+  /** YYYY-MM-DDThh:mm:ssZ by the device's own clock, when it was noted first; '' where that is not known */
   since: string
 }
 
@@ -18,6 +18,7 @@ export const DEVICE_NAME_MAX = 64
 export const DEVICES_MAX = 256
 
 const ID = /^[0-9a-f]{32}$/
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
 
 export const oneLine = (text: string): string =>
   text
@@ -54,7 +55,7 @@ export function knownDevices(devices: readonly unknown[]): Device[] {
     if (id === null || known.has(id)) continue
     const { name, since } = entry as { name?: unknown; since?: unknown }
     if (typeof name !== 'string' || deviceNameOf(name) === '') continue
-    const noted = typeof since === 'string' && !Number.isNaN(Date.parse(since)) ? since : ''
+    const noted = typeof since === 'string' && TIME.test(since) ? since : ''
     known.set(id, { id, name: deviceNameOf(name), since: noted })
   }
   return [...known.values()]

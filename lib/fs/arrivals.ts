@@ -3,7 +3,7 @@
 // kernel tells of others' doing; a placeholder is not fetched for this.
 
 import { CofferError } from '../errors.js'
-import { HEADER_SIZE, KIND_FILE } from '../format/constants.js'
+import { KIND_FILE } from '../format/constants.js'
 import { emptyStat } from '../store/backing.js'
 import type { Inode } from './inode.js'
 import { SealedObject } from './sealed-object.js'
@@ -58,7 +58,6 @@ export class Arrivals {
       const fd = ctx.backing.openRead(dirfd, file)
       try {
         ctx.backing.statFd(fd, stat)
-        if (stat.size < HEADER_SIZE) return
         const object = SealedObject.read(ctx, fd, KIND_FILE)
         if (object.seal !== null) ctx.writers.met(object.seal, stat, true)
         object.wipe()

@@ -143,7 +143,7 @@ export class Watch {
       else directory.copies.delete(file)
     }
     if (known === undefined) {
-      if (there) this.arrivals.add(parent, file)
+      if (there && (event.entry || event.written)) this.arrivals.add(parent, file)
       if (!there || parsed === null) return
       const { ids } = directory
       const name = decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)?.name

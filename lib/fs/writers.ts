@@ -26,6 +26,9 @@ const VERSIONS_MAX = 4096
 const OTHERS_MAX = 256
 const DAY_S = 24 * 60 * 60
 
+const changedAt = ({ ctimeSec, ctimeNsec }: FileStat): number =>
+  ctimeSec * 1000 + Math.floor(ctimeNsec / 1e6)
+
 export class Writers {
   /** wall clock of the last seal of this drive, milliseconds; 0 where there is none */
   ownAt = 0
@@ -53,7 +56,7 @@ export class Writers {
 
   /** `told`: had its blob come since the drive was opened, somebody would have told us. */
   opened(seal: Seal, stat: FileStat, told: boolean): void {
-    this.met(seal, stat, !told && stat.ctimeSec * 1000 > this.#openedAt)
+    this.met(seal, stat, !told && changedAt(stat) > this.#openedAt)
   }
 
   /**
@@ -64,18 +67,14 @@ export class Writers {
     if (this.#own.equals(seal.writer)) return
     const other = this.#other(Buffer.from(seal.writer).toString('hex'))
     if (other === null) return
-    if (!came) other.at = Math.max(other.at, this.#cameAt(stat))
+    // a rename or a chmod here moves ctime too, so this may be later than it was
+    if (!came) other.at = Math.max(other.at, Math.min(this.#clock(), changedAt(stat)))
     else if (this.#came.get(stat.ino) !== seal.sealSeq) {
       this.#came.set(stat.ino, seal.sealSeq)
       other.files++
       other.at = this.#clock()
     }
     if (stat.mtimeSec * 1000 > this.#clock() + DAY_S * 1000) this.#tellEarly(other)
-  }
-
-  /** A rename or a chmod here moves ctime too, so without a watch this may be later than it was. */
-  #cameAt({ ctimeSec, ctimeNsec }: FileStat): number {
-    return Math.min(this.#clock(), ctimeSec * 1000 + Math.floor(ctimeNsec / 1e6))
   }
 
   #other(id: string): OtherWriter | null {
