@@ -3,7 +3,7 @@
 
 import type { Counters } from '../mount/counters.js'
 import type { Idleness } from './idleness.js'
-import type { DriveReport, DriveStatus, LockStatus, Order } from './protocol.js'
+import type { DriveReport, DriveStatus, LockStatus, Order, WritersStatus } from './protocol.js'
 
 export function driveStatus(
   order: Order,
@@ -33,7 +33,19 @@ export function driveStatus(
     selfTest: { kind: order.selfTest, ms: selfTestMs },
     watch: report?.watch ?? null,
     lockOn,
+    writers: writers(report),
+    notCarried: report?.notCarried ?? [],
     warnings: [...warnings(report, busyMs), ...lockOn.problems],
+  }
+}
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString()
+
+function writers(report: DriveReport | null): WritersStatus {
+  const { sealedAt = 0, others = [] } = report ?? {}
+  return {
+    own: sealedAt === 0 ? null : iso(sealedAt),
+    others: others.map(({ id, name, at, files }) => ({ id, name, last: iso(at), files })),
   }
 }
 

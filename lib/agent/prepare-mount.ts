@@ -8,13 +8,15 @@ import { assertReadable, isReadOnly } from '../store/config-file.js'
 import { usableFolder } from '../store/folder.js'
 import { logPath } from '../store/log-file.js'
 import { runningDrives } from '../store/registry.js'
-import { deviceId } from '../store/state.js'
 import { runtimeFolder, stateFolder } from '../store/state-folder.js'
+import { announce, type Announcement } from './announce.js'
 import { checkMountpoint } from './mountpoint.js'
 import type { LockEvent } from './lock-events.js'
 import type { Order } from './protocol.js'
 import { quoted } from './shell-word.js'
-import { chooseEngine, hex, loadVault, unlock, type OpenedVault } from './vault.js'
+import { thisDevice } from './this-device.js'
+import { chooseEngine, loadVault, unlock, type OpenedVault } from './vault.js'
+import { vaultDevices } from './vault-changes.js'
 
 export interface MountRequest {
   vault: string
@@ -37,6 +39,8 @@ export interface MountRequest {
 export interface Prepared {
   order: Order
   unlock(password: string): OpenedVault
+  /** The devices of the vault, and what is to be written of this one when the drive is there. */
+  announce(opened: OpenedVault): Announcement
 }
 
 export function prepareMount(request: MountRequest): Prepared {
@@ -53,6 +57,8 @@ export function prepareMount(request: MountRequest): Prepared {
       hint: 'mount it with --read-only',
     })
   }
+  const device = thisDevice()
+  const { engine } = chooseEngine()
   const { driver, readOnly, allowOther, idleSeconds, slowSeconds, logNames, selfTest } = request
   const { keepMountpoint, lockOn, graceSeconds } = request
   return {
@@ -61,7 +67,8 @@ export function prepareMount(request: MountRequest): Prepared {
       vault,
       mountpoint,
       driver,
-      deviceId: hex(deviceId()),
+      deviceId: device.id,
+      deviceName: device.name,
       readOnly,
       allowOther,
       idleSeconds,
@@ -73,7 +80,12 @@ export function prepareMount(request: MountRequest): Prepared {
       log: logPath(vaultId),
       selfTest,
     },
-    unlock: (password) => unlock(chooseEngine().engine, loaded, password),
+    unlock: (password) => unlock(engine, loaded, password),
+    // a copy that stands in for the config is not to be put over it
+    announce: (opened) =>
+      readOnly || request.configFile !== null
+        ? { devices: vaultDevices(engine, opened), write: () => null }
+        : announce(engine, opened, device, new Date()),
   }
 }
 

@@ -9,8 +9,10 @@ import type { MessagePort } from 'node:worker_threads'
 import { CofferError, type ErrorCode } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
 import type { LateDirectory } from '../fs/late-directories.js'
+import type { NotCarriedKind } from '../fs/not-carried.js'
 import type { ConflictCopy } from '../fs/walk-conflicts.js'
 import type { Outdated } from '../fs/watch.js'
+import type { OtherWriter } from '../fs/writers.js'
 import type { Driver } from '../mount/driver.js'
 import type { LockEvent } from './lock-events.js'
 
@@ -24,6 +26,8 @@ export interface Order {
   driver: Driver
   /** hex */
   deviceId: string
+  /** what people call this machine */
+  deviceName: string
   readOnly: boolean
   allowOther: boolean
   /** 0: never */
@@ -79,6 +83,18 @@ export interface DriveReport {
   recovered: string[]
   /** of changes in the vault folder by others; null where they are not watched for */
   watch: WatchReport | null
+  /** as DriveCounters has it */
+  sealedAt: number
+  others: OtherWriter[]
+  notCarried: NotCarriedKind[]
+}
+
+/** Who has written, as far as this drive has seen; times are ISO 8601. */
+export interface WritersStatus {
+  /** last seal of this device since the mount */
+  own: string | null
+  /** the one that came last first; `name` is null where the vault did not know it at the mount */
+  others: { id: string; name: string | null; last: string; files: number }[]
 }
 
 export interface WatchReport {
@@ -116,6 +132,9 @@ export interface DriveStatus {
   /** how others' changes in the vault folder are noticed */
   watch: WatchReport | null
   lockOn: LockStatus
+  writers: WritersStatus
+  /** what was made since the mount that sync clients leave behind */
+  notCarried: NotCarriedKind[]
   warnings: string[]
 }
 

@@ -35,11 +35,20 @@ export function findDrive(target: string): RunningDrive {
   )
 }
 
-export async function askStatus(drive: RunningDrive): Promise<DriveStatus> {
-  const reply = await askControl(drive.socket, { op: 'status' }, STATUS_TIMEOUT_MS)
+/** What a drive does not tell that an older coffer has mounted. */
+const UNTOLD: Pick<DriveStatus, 'writers' | 'notCarried'> = {
+  writers: { own: null, others: [] },
+  notCarried: [],
+}
+
+export async function askStatus(
+  drive: RunningDrive,
+  timeoutMs = STATUS_TIMEOUT_MS,
+): Promise<DriveStatus> {
+  const reply = await askControl(drive.socket, { op: 'status' }, timeoutMs)
   if (!reply.ok) throw fromWire(reply.error)
   if (reply.status === undefined) throw new CofferError('AGENT', 'the drive gave no status')
-  return reply.status
+  return Object.assign({}, UNTOLD, reply.status)
 }
 
 /** A whole tree is walked for it, so it may take long. */

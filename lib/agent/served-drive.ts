@@ -60,6 +60,7 @@ export class ServedDrive {
       vaultId: Buffer.from(order.vaultId, 'hex'),
       body,
       deviceId: Buffer.from(order.deviceId, 'hex'),
+      deviceName: order.deviceName,
       readOnly: order.readOnly,
       lock: true,
       ...(changed === undefined ? {} : { changed }),

@@ -1,5 +1,5 @@
-// Making a vault, changing its password. FORMAT.md §8. The randomness that
-// `format` is given comes from here.
+// Making a vault, changing its config. FORMAT.md §8. The randomness that `format` is given comes from
+// here.
 
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
@@ -8,6 +8,7 @@ import { CofferError } from '../errors.js'
 import { buildConfig, openBody, parseConfig, type ParsedConfig } from '../format/config.js'
 import type { VaultBody } from '../format/config-body.js'
 import { ID_SIZE, KEY_SIZE, NONCE_SIZE } from '../format/constants.js'
+import { mergeDevices, type Device } from '../format/devices.js'
 import { SALT_SIZE, SLOT_ID_SIZE } from '../format/slot.js'
 import { passwordSlot } from '../format/slot-password.js'
 import { otherConfigs, readConfig, readVaultConfig, replaceConfig } from '../store/config-file.js'
@@ -15,6 +16,7 @@ import { createVaultFolder } from '../store/new-vault.js'
 import { configCopies, keepConfig } from '../store/state.js'
 import { realPath } from '../store/state-folder.js'
 import { newBody } from './new-body.js'
+import { deviceEntry, thisDevice } from './this-device.js'
 import { hex, wipe, type OpenedVault } from './vault.js'
 
 /** FORMAT.md §8: what this program makes and reads. */
@@ -56,7 +58,7 @@ export function createVault(
 ): void {
   const vaultId = randomBytes(ID_SIZE)
   const vrk = randomBytes(KEY_SIZE)
-  const body = newBody(label)
+  const body = { ...newBody(label), devices: maker() }
   const slots = [newSlot(engine, password, vaultId, vrk, logN)]
   const config = buildConfig(engine, {
     vaultId,
@@ -71,6 +73,16 @@ export function createVault(
   keepConfig(hex(vaultId), realPath(vault), 1n, config)
 }
 
+/** A vault can be made where this machine cannot keep its own id. */
+function maker(): Device[] {
+  try {
+    return [deviceEntry(thisDevice(), new Date())]
+  } catch (error) {
+    if (error instanceof CofferError) return []
+    throw error
+  }
+}
+
 /** Replaces the slot that was opened. New salt, configSeq + 1; the config before stays as backup. */
 export function changePassword(
   engine: Engine,
@@ -78,32 +90,70 @@ export function changePassword(
   password: string,
   logN: number,
 ): void {
-  const { config, vrk, vault } = opened
+  const { config, vrk } = opened
+  const slot = newSlot(engine, password, config.vaultId, vrk, logN)
+  const slots = config.slots.map((old) => (old === opened.slot ? slot : old.bytes))
+  replaceWith(opened, nextConfig(engine, opened, { slots }))
+}
+
+export interface NextConfig {
+  configSeq: bigint
+  bytes: Uint8Array
+}
+
+/**
+ * The config after the one that was opened, with what other devices have written apart from it. Made
+ * while the keys are there; nothing is written.
+ */
+export function nextConfig(
+  engine: Engine,
+  opened: OpenedVault,
+  change: { slots?: Uint8Array[]; devices?: unknown[] },
+): NextConfig {
+  const { config, vrk } = opened
   const others = siblings(engine, opened)
   const seeds = new Map(opened.body.seeds)
-  let configSeq = config.configSeq
+  let { configSeq } = config
   for (const other of others) {
     // seeds only ever grow, whatever a conflict of two devices did to the config
     for (const [keyId, seed] of other.body.seeds) if (!seeds.has(keyId)) seeds.set(keyId, seed)
     if (other.config.configSeq > configSeq) configSeq = other.config.configSeq
   }
-  const slot = newSlot(engine, password, config.vaultId, vrk, logN)
+  configSeq += 1n
+  const devices = change.devices ?? allDevices(opened, others)
   const bytes = buildConfig(engine, {
     vaultId: config.vaultId,
-    configSeq: configSeq + 1n,
+    configSeq,
     bodyNonce: randomBytes(NONCE_SIZE),
-    slots: config.slots.map((old) => (old === opened.slot ? slot : old.bytes)),
+    slots: change.slots ?? config.slots.map((slot) => slot.bytes),
     vrk,
-    body: { ...opened.body, seeds },
+    body: { ...opened.body, seeds, devices },
   })
+  return { configSeq, bytes }
+}
+
+/** Throws BUSY, VAULT_READ_ONLY and what the disk says; the config before stays as backup. */
+export function replaceWith(
+  { vault, vaultId, bytes: before }: OpenedVault,
+  next: NextConfig,
+): void {
   // somebody else's change in the meantime must not be overwritten
-  if (!readVaultConfig(vault).equals(opened.bytes)) {
+  if (!readVaultConfig(vault).equals(before)) {
     throw new CofferError('BUSY', 'the config was changed by another program just now', {
       hint: 'try again',
     })
   }
-  replaceConfig(vault, bytes)
-  keepConfig(opened.vaultId, vault, configSeq + 1n, bytes)
+  replaceConfig(vault, next.bytes)
+  keepConfig(vaultId, vault, next.configSeq, next.bytes)
+}
+
+/** Every device that any config of this vault knows, those that were written apart too. */
+export const vaultDevices = (engine: Engine, opened: OpenedVault): unknown[] =>
+  allDevices(opened, siblings(engine, opened))
+
+function allDevices({ body }: OpenedVault, others: Sibling[]): unknown[] {
+  const recent = [...others].sort((a, b) => Number(b.config.configSeq - a.config.configSeq))
+  return mergeDevices([body.devices, ...recent.map((other) => other.body.devices)])
 }
 
 interface Sibling {

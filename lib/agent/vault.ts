@@ -2,6 +2,7 @@
 // kept in the state folder; where the one in the vault folder is damaged, the error offers that copy.
 
 import { Buffer } from 'node:buffer'
+import { basename } from 'node:path'
 import { openEngine } from '../crypto/choose-engine.js'
 import type { Engine } from '../crypto/engine.js'
 import { CofferError } from '../errors.js'
@@ -11,7 +12,13 @@ import {
   type ParsedConfig,
   type Unlocked,
 } from '../format/config.js'
-import { hasBackup, hasConfigFile, readVaultConfig } from '../store/config-file.js'
+import {
+  BACKUP_NAME,
+  hasBackup,
+  hasConfigFile,
+  otherConfigs,
+  readVaultConfig,
+} from '../store/config-file.js'
 import { realPath } from '../store/state-folder.js'
 import { configCopies, keepConfig, type ConfigCopy } from '../store/state.js'
 import { hex, idIn, readCopy, readNamedCopy, undamagedCopy } from './config-copy.js'
@@ -144,6 +151,11 @@ function offer(error: CofferError, vault: string, bytes: Uint8Array | null): str
       const copy = bytes === null ? null : undamagedCopy(bytes, vault)
       if (copy === null) return null
       return `it was damaged: this machine keeps a good copy of ${day(copy)}; put it back with: ${restore}`
+    }
+    case 'WRONG_PASSWORD': {
+      const other = otherConfigs(vault).find((file) => basename(file) !== BACKUP_NAME)
+      if (other === undefined) return null
+      return `there is a conflict copy of the config, which may have another password: coffer mount --config ${quoted(other)}`
     }
     default:
       return null

@@ -249,6 +249,27 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
       },
     )
     .command(
+      'device',
+      'say what this machine is called, or name it',
+      (y) =>
+        jsonOption(y).option('name', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'the name that other devices see',
+        }),
+      (args) => {
+        choose(async () => (await import('./device.js')).device(args))
+      },
+    )
+    .command(
+      'devices <vault>',
+      'list the devices that have opened a vault for writing',
+      (y) => jsonOption(passwordOptions(vaultArgument(y))),
+      (args) => {
+        choose(async () => (await import('./devices.js')).devices(args))
+      },
+    )
+    .command(
       'restore-config <vault>',
       "put this machine's copy of a damaged config back",
       (y) =>

@@ -80,7 +80,11 @@ export async function mount(args: Arguments): Promise<number> {
     const unlocked = prepared.unlock(password)
     for (const warning of unlocked.warnings) warn(warning)
     if (order.readOnly && isInterrupted(order.vaultId)) warn(INTERRUPTED)
-    await starting.start(unlocked.body)
+    const { devices, write } = prepared.announce(unlocked)
+    unlocked.vrk.fill(0)
+    await starting.start({ ...unlocked.body, devices })
+    const problem = write()
+    if (problem !== null) warn(`the vault does not know this device by name yet: ${problem}`)
   } catch (error) {
     starting.cancel()
     return fail(error, order.log)

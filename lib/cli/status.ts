@@ -1,9 +1,10 @@
 // coffer status.
 
 import { askStatus } from '../agent/running.js'
-import type { DriveStatus } from '../agent/protocol.js'
+import type { DriveStatus, WritersStatus } from '../agent/protocol.js'
 import { clearStale } from '../agent/stale.js'
 import { runningDrives, type RunningDrive } from '../store/registry.js'
+import { notCarried } from './not-carried.js'
 import { amount, bold, count, duration, json as printJson, out, say, shown } from './ui.js'
 
 interface Arguments {
@@ -58,7 +59,19 @@ function show(drive: RunningDrive, state: DriveStatus | string): void {
     out(`  open:      ${state.openFiles === null ? 'not known' : count(state.openFiles, 'file')}`)
     out(`  engine:    ${state.engine}${state.readOnly ? ', read-only' : ''}`)
     if (state.lockOn.events.length > 0) out(`  locked at: ${state.lockOn.events.join(', ')}`)
+    showWriters(state.writers)
+    if (state.notCarried.length > 0) out(`  not sent:  ${notCarried(state.notCarried)}`)
     for (const warning of state.warnings) out(`  warning:   ${shown(warning)}`)
   }
   out(`  log:       ${shown(drive.log)}`)
+}
+
+/** The last of whom something came, and what this device has stored itself. */
+function showWriters({ own, others }: WritersStatus): void {
+  if (own !== null) out(`  stored:    last at ${own}`)
+  for (const { id, name, last, files } of others) {
+    const who = name ?? `a device that was not known at the mount (${id.slice(0, 8)})`
+    const came = files === 0 ? 'nothing since the mount' : `${count(files, 'file')} since the mount`
+    out(`  from:      ${shown(who)}, ${came}, last at ${last}`)
+  }
 }

@@ -5,6 +5,7 @@ import { clearStale } from '../agent/stale.js'
 import { findDrive, type Done } from '../agent/running.js'
 import { runningDrives, type RunningDrive } from '../store/registry.js'
 import { unmountPatiently, waitSeconds } from './busy-wait.js'
+import { madeThrough, tellOnce } from './not-carried.js'
 import { amount, clockTime, count, fail, say } from './ui.js'
 
 interface Arguments {
@@ -28,7 +29,7 @@ export async function unmount({ target, all, force, wait }: Arguments): Promise<
   for (const line of clearStale()) say(line)
   if (target !== undefined) {
     const drive = findDrive(target)
-    tell(drive, await unmountPatiently(drive, seconds, force))
+    await unmountAndTell(drive, seconds, force)
     return 0
   }
   let exit = 0
@@ -37,13 +38,20 @@ export async function unmount({ target, all, force, wait }: Arguments): Promise<
   if (drives.length === 0) say('No drive is mounted.')
   for (const drive of drives) {
     try {
-      tell(drive, await unmountPatiently(drive, seconds, force))
+      await unmountAndTell(drive, seconds, force)
     } catch (error) {
       // the others still get their turn
       exit = fail(error, drive.log)
     }
   }
   return exit
+}
+
+async function unmountAndTell(drive: RunningDrive, seconds: number, force: boolean): Promise<void> {
+  const kinds = await madeThrough(drive)
+  const done = await unmountPatiently(drive, seconds, force)
+  tellOnce(drive, kinds)
+  tell(drive, done)
 }
 
 /** Throws what could not be stored. */

@@ -11,7 +11,9 @@ import type { Fetches } from './fetches.js'
 import type { Journal } from './journal.js'
 import type { Memory } from './memory.js'
 import type { Clock, Nonces, Random } from './nonces.js'
+import type { NotCarried } from './not-carried.js'
 import type { Reservation } from './reservation.js'
+import type { Writers } from './writers.js'
 
 /** What the log is told. `blob` is the path in the vault folder, `path` the plain one. */
 export interface LogEvent {
@@ -47,6 +49,8 @@ export interface Context {
   readonly deviceId: Uint8Array
   /** what people call this device; in the names of our own conflict copies */
   readonly deviceName: string | null
+  readonly writers: Writers
+  readonly notCarried: NotCarried
   readonly readOnly: boolean
   readonly log: Log
   /** opens what may be a placeholder */

@@ -49,6 +49,7 @@ function own(tree: Tree, fd: number, { uid, gid }: Ownership): void {
   if (stat.uid === uid && stat.gid === gid) return
   try {
     tree.ctx.backing.chownFd(fd, uid, gid)
+    tree.ctx.notCarried.owner(tree, uid, gid)
   } catch (error) {
     if (!(error instanceof CofferError) || error.code !== 'EPERM') throw error
   }

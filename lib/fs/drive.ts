@@ -46,6 +46,7 @@ import { openJournal } from './open-journal.js'
 import { list, type Listed } from './listing.js'
 import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
+import { NotCarried, type NotCarriedKind } from './not-carried.js'
 import { openBody } from './open-body.js'
 import { OpenFiles, opensToWrite } from './open-files.js'
 import { rmdir, unlink } from './remove.js'
@@ -54,6 +55,7 @@ import { setattr } from './setattr.js'
 import { Tree } from './tree.js'
 import { Watch, type Outdated } from './watch.js'
 import { walkConflicts, type ConflictStep } from './walk-conflicts.js'
+import { Writers, type OtherWriter } from './writers.js'
 import { getxattr, listxattr, removexattr, setxattr } from './xattr.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
@@ -65,6 +67,8 @@ export interface DriveOptions {
   body: VaultBody
   /** 16 bytes */
   deviceId: Uint8Array
+  /** in the names of conflict copies that are made here */
+  deviceName?: string
   readOnly: boolean
   /** private folder of this machine for journal and memory; needed wherever something is written */
   journalFolder?: string
@@ -103,6 +107,11 @@ export interface DriveCounters {
   recovered: string[]
   /** null where changes by others are not watched for */
   watch: { directories: number; problem: string } | null
+  /** wall clock of this drive's last seal, milliseconds; 0 where there is none */
+  sealedAt: number
+  /** devices whose seals were met, the one that came last first */
+  others: OtherWriter[]
+  notCarried: NotCarriedKind[]
 }
 
 /** Bytes that one call of copy_file_range copies at most, so that others are not kept waiting. */
@@ -146,7 +155,9 @@ export class Drive implements Filesystem {
       random,
       clock,
       deviceId: options.deviceId,
-      deviceName: null,
+      deviceName: options.deviceName ?? null,
+      writers: new Writers(options.deviceId, body.devices, clock, options.log),
+      notCarried: new NotCarried(),
       readOnly,
       log: (event: LogEvent) => {
         if (opening && event.level === 'warn' && this.#recovered.length < DAMAGED_MAX)
@@ -198,6 +209,7 @@ export class Drive implements Filesystem {
       if (writing.length === WRITING_MAX) break
       if (inode.parent !== null) writing.push(plainPath(inode))
     }
+    const { writers, notCarried } = this.#tree.ctx
     return {
       openFiles: this.#files.count,
       writing,
@@ -206,6 +218,9 @@ export class Drive implements Filesystem {
       late,
       recovered: this.#recovered,
       watch,
+      sealedAt: writers.ownAt,
+      others: writers.others,
+      notCarried: notCarried.kinds,
     }
   }
 
@@ -565,6 +580,7 @@ export class Drive implements Filesystem {
     this.#watch?.take()
     const { late, ctx } = this.#tree
     return Math.min(
+      this.#watch?.arrivals.look() === true ? 0 : Infinity,
       this.#files.tend((error, inode) => this.#report(error, inode)),
       late.tend(),
       ctx.memory.tend(),

@@ -14,6 +14,12 @@ export const ROOT_NODEID = 1
 /** Closed less than this ago, sync clients have not looked yet. */
 export const RECENT_MS = 2000
 
+/** A clock that was set back says no. */
+export function isRecent({ closedAt }: Pick<Inode, 'closedAt'>, now: number): boolean {
+  const age = now - closedAt
+  return age >= 0 && age < RECENT_MS
+}
+
 export interface Name {
   parent: Inode
   name: string

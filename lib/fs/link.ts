@@ -55,6 +55,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
     throw error
   }
   tree.join(inode, at)
+  tree.ctx.notCarried.linked(inode.ino)
   inode.synced = false
   return inode
 }

@@ -8,7 +8,7 @@ import { TYPE_OF, permissions } from './attributes.js'
 import { sealMetas } from './directory.js'
 import { isPrecious } from './durability.js'
 import { CofferError } from '../errors.js'
-import { backingName, RECENT_MS, type Inode } from './inode.js'
+import { backingName, isRecent, type Inode } from './inode.js'
 import { makeWritable } from './open-body.js'
 import { removeCompanions } from './remove.js'
 import { reseal } from './reseal.js'
@@ -66,7 +66,7 @@ export function moveFile(
   const { parent, base } = inode
   if (parent === null) throw new CofferError('ENOENT', 'the file was removed')
   const busy = inode.body?.dirty === true
-  const recent = tree.ctx.clock() - inode.closedAt < RECENT_MS
+  const recent = isRecent(inode, tree.ctx.clock())
   let authentic = true
   let ticket = ''
   try {

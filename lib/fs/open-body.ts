@@ -50,6 +50,8 @@ function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolea
       restoreMode(tree.ctx, fd, body.object.seal, stat)
     body.bornAt = inode.bornAt
     body.path = () => blobPath(inode)
+    const { seal } = body.object
+    if (seal !== null) tree.ctx.writers.opened(seal, stat, parent.watch >= 0)
     return body
   } catch (error) {
     tree.ctx.backing.close(fd)

@@ -4,7 +4,7 @@ import { CofferError } from '../errors.js'
 import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { directoryChanged } from './directory.js'
-import { backingName, blobPath, RECENT_MS, type Inode } from './inode.js'
+import { backingName, blobPath, isRecent, RECENT_MS, type Inode } from './inode.js'
 import { reseal } from './reseal.js'
 import { temporaryName } from './small-files.js'
 import { removeTickets, removeYoungTickets } from './ticket-files.js'
@@ -45,8 +45,9 @@ export function unlink(tree: Tree, parent: Inode, name: string): void {
 /** The name by which an inode was reached has gone from the vault folder; `left` remain. */
 export function nameLost(tree: Tree, inode: Inode, left: number): void {
   tree.unlinked(inode, left)
+  if (left < 2) tree.ctx.notCarried.unlinked(inode.ino)
   // git, among others, writes a file under one name, links it to another and unlinks the first
-  const recent = tree.ctx.clock() - inode.closedAt < RECENT_MS
+  const recent = isRecent(inode, tree.ctx.clock())
   if (left !== 1 || !recent || inode.body !== null || !tree.settle(inode)) return
   try {
     reseal(tree, inode, (object) => (isSealedAt(object, inode) ? null : {}))

@@ -127,6 +127,7 @@ export class SealedObject {
     this.header.set(second.record, second.offset)
     write(this.header, 0)
     this.seal = second.seal
+    this.#ctx.writers.sealed()
   }
 
   /** A seal for the next state, its sealSeq above `floor`. It counts here when it is accepted. */
@@ -138,6 +139,7 @@ export class SealedObject {
   accept({ seal, record, offset }: PreparedSeal): void {
     this.header.set(record, offset)
     this.seal = seal
+    this.#ctx.writers.sealed()
   }
 
   #sealed(next: Unsequenced, sealSeq: number): PreparedSeal {

@@ -7,17 +7,17 @@ import { TYPE_OF, permissions } from './attributes.js'
 import { sealMetas } from './directory.js'
 import type { FileBody } from './file-body.js'
 import type { AttributeChanges } from './filesystem.js'
-import { backingName, RECENT_MS, type Inode } from './inode.js'
+import { backingName, isRecent, type Inode } from './inode.js'
 import { backingMode, modeIsSealed } from './mode.js'
 import { timeOf } from './nonces.js'
 import { makeWritable, openBody } from './open-body.js'
 import { commit } from './commit.js'
 import { giveUpRescue } from './rescue.js'
 import { reseal } from './reseal.js'
+import { KEEP_ID } from './not-carried.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const { S_IFDIR, S_IFMT } = constants
-const KEEP_ID = 0xffffffff
 const stat = emptyStat()
 
 function statOrFail(tree: Tree, inode: Inode): void {
@@ -88,7 +88,7 @@ export function chmod(tree: Tree, inode: Inode, mode: number): void {
  */
 function modeTravels({ ctx }: Tree, inode: Inode, bytes: number): boolean {
   if (inode.extension !== '.cff') return false
-  const recent = ctx.clock() - inode.closedAt < RECENT_MS
+  const recent = isRecent(inode, ctx.clock())
   return recent || ctx.layout.shownSize(bytes) <= ctx.body.policy.strictMax
 }
 
@@ -129,12 +129,11 @@ function sealMode(tree: Tree, inode: Inode, mode: number, alone = true): void {
 
 function chown(tree: Tree, inode: Inode, { uid = KEEP_ID, gid = KEEP_ID }: AttributeChanges): void {
   const { backing } = tree.ctx
-  if (inode.body !== null) {
-    backing.chownFd(inode.body.fd, uid, gid)
-    return
-  }
-  const [dirfd, name] = where(tree, inode)
-  backing.chown(dirfd, name, uid, gid)
+  if (inode.body === null) {
+    const [dirfd, name] = where(tree, inode)
+    backing.chown(dirfd, name, uid, gid)
+  } else backing.chownFd(inode.body.fd, uid, gid)
+  tree.ctx.notCarried.owner(tree, uid, gid)
 }
 
 /** Lends the inode's body, opened for writing for the moment where nobody has it open. */

@@ -53,8 +53,12 @@ export function removeTickets(
   if (known.size === 0) tickets.delete(base)
 }
 
-/** Removes those that were written less than `age` milliseconds ago, which no sync client has seen. */
+/**
+ * Removes those that were written less than `age` milliseconds ago, which no sync client has seen. One
+ * from the future has come from a machine whose clock is ahead.
+ */
 export function removeYoungTickets(tree: Tree, parent: Inode, base: string, age: number): void {
-  const since = tree.ctx.clock() - age
-  removeTickets(tree, parent, base, () => stat.mtimeSec * 1000 + stat.mtimeNsec / 1e6 > since)
+  const now = tree.ctx.clock()
+  const isYoung = (): boolean => Math.abs(now - stat.mtimeSec * 1000 - stat.mtimeNsec / 1e6) < age
+  removeTickets(tree, parent, base, isYoung)
 }

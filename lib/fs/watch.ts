@@ -7,10 +7,11 @@ import { CofferError } from '../errors.js'
 import { parseBackingName, type ObjectExtension } from '../format/name.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
+import { Arrivals } from './arrivals.js'
 import type { Directory, DirectoryId } from './directory.js'
 import { decodeEntry } from './entry-names.js'
 import { MOMENT_MS } from './filesystem.js'
-import { backingName, shownName, type Inode } from './inode.js'
+import { backingName, isRecent, shownName, type Inode } from './inode.js'
 import { fileOf, isDirectory, type Tree } from './tree.js'
 
 /** What an adapter is to forget. Nodeids as it knows them. */
@@ -30,6 +31,8 @@ const stat = emptyStat()
 export class Watch {
   /** why the vault folder, or a part of it, is not watched; empty where it is */
   problem: string
+  /** files that others have put there */
+  readonly arrivals: Arrivals
   readonly #tree: Tree
   readonly #tell: (outdated: Outdated[]) => void
   readonly #folder: FolderWatch<Inode> | null
@@ -39,6 +42,7 @@ export class Watch {
 
   constructor(tree: Tree, tell: (outdated: Outdated[]) => void) {
     this.#tree = tree
+    this.arrivals = new Arrivals(tree)
     this.#tell = tell
     this.problem = watchProblem(tree.folder.path)
     this.#folder = this.problem === '' ? new FolderWatch<Inode>() : null
@@ -63,7 +67,10 @@ export class Watch {
   }
 
   get #settled(): boolean {
-    return this.#tree.ctx.clock() - this.#lostAt > RECOVERY_MS
+    const now = this.#tree.ctx.clock()
+    // a clock that was set back must not make it last
+    if (now < this.#lostAt) this.#lostAt = now
+    return now - this.#lostAt > RECOVERY_MS
   }
 
   #begin(inode: Inode, dirfd: number): number {
@@ -136,6 +143,7 @@ export class Watch {
       else directory.copies.delete(file)
     }
     if (known === undefined) {
+      if (there && (event.entry || event.written)) this.arrivals.add(parent, file)
       if (!there || parsed === null) return
       const { ids } = directory
       const name = decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)?.name
@@ -143,11 +151,12 @@ export class Watch {
     } else if (!there || stat.ino !== known.ino) {
       this.#entry(parent, nameAt(tree, known, parent, file))
       this.#attributes(known)
-    } else if (event.content) this.#content(parent, known, file, stat)
+      if (there) this.arrivals.add(parent, file)
+    } else if (event.content) this.#content(parent, known, file, stat, event.written)
   }
 
   /** The same blob was written to, or its attributes were. */
-  #content(parent: Inode, known: Inode, file: string, found: FileStat): void {
+  #content(parent: Inode, known: Inode, file: string, found: FileStat, written: boolean): void {
     const { body, cached } = known
     if (body === null) {
       const echo =
@@ -156,7 +165,10 @@ export class Watch {
         cached.mtimeNsec === found.mtimeNsec &&
         cached.ctimeSec === found.ctimeSec &&
         cached.ctimeNsec === found.ctimeNsec
-      if (!echo) this.#outdated.push({ what: 'inode', nodeid: known.nodeid, content: true })
+      if (echo) return
+      this.#outdated.push({ what: 'inode', nodeid: known.nodeid, content: true })
+      // what was closed here just now may have got another time since
+      if (written && !isRecent(known, this.#tree.ctx.clock())) this.arrivals.add(parent, file)
       return
     }
     // what is being written here is compared at its seal
@@ -168,6 +180,7 @@ export class Watch {
   superseded(parent: Inode, inode: Inode, file: string): void {
     this.#entry(parent, nameAt(this.#tree, inode, parent, file))
     this.#outdated.push({ what: 'inode', nodeid: inode.nodeid, content: true })
+    this.arrivals.add(parent, file)
     this.#tree.supersede(inode)
   }
 

@@ -120,6 +120,7 @@ export function setxattr(
     tree.ctx.nonces.fill(record, 0)
     sealXattr(key, record, backing, value)
     tree.ctx.backing.setXattr(fd, backing, record, flags)
+    tree.ctx.notCarried.attribute()
     changed(inode)
   })
 }

@@ -43,6 +43,8 @@ export interface FolderEvent {
   entry: boolean
   /** it was written to, or its attributes were */
   content: boolean
+  /** it was written to */
+  written: boolean
 }
 
 /** Why changes in the folder cannot be watched for; empty where they can. */
@@ -122,6 +124,7 @@ export class FolderWatch<K> {
           onEvent(key, name, {
             entry: (mask & NAMES) !== 0,
             content: (mask & (inotify.IN_MODIFY | inotify.IN_ATTRIB)) !== 0,
+            written: (mask & inotify.IN_MODIFY) !== 0,
           })
       }
     }

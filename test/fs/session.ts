@@ -38,6 +38,7 @@ export class TestVault {
   readonly keys: VaultKeys
   /** added to the wall clock of the drives, milliseconds */
   skew = 0
+  devices: unknown[] = []
   readonly #sessions = new Set<Session>()
 
   constructor(chunkLog2 = 15, strictMax = 4 * 1024 * 1024) {
@@ -66,7 +67,7 @@ export class TestVault {
       seeds: new Map([...seeds].map(([id, seed]) => [id, Buffer.from(seed)])),
       suites: [1],
       policy: { strictMax, integrity: 'auto', unknown: {} },
-      devices: [],
+      devices: this.devices,
       label: '',
       unknown: {},
     }
@@ -81,8 +82,12 @@ export class TestVault {
       holdInodes?: boolean
       journalFolder?: string
       backing?: Backing
-      /** of the machine, its number */
+      /** first byte of its id */
       device?: number
+      /** added to the wall clock of this drive, milliseconds */
+      ahead?: number
+      /** others' changes are watched for */
+      watched?: boolean
     } = {},
   ): Session {
     const { readOnly = false, parks = false, portable = false } = options
@@ -102,7 +107,8 @@ export class TestVault {
           journalFolder,
           log,
           random: (into) => void randomFillSync(into),
-          clock: () => Date.now() + this.skew,
+          clock: () => Date.now() + this.skew + (options.ahead ?? 0),
+          ...(options.watched === true ? { changed: () => undefined } : {}),
           ...(backing === undefined ? {} : { backing }),
         }),
       holdInodes,
