@@ -141,6 +141,10 @@ t.test('an mtime that the client did not carry is back when somebody saw the blo
   deliver(vault.blob('/carried'), 0o644, new Date(1_600_000_000_000))
   tell(here, '/carried')
   t.equal(here.stat('/carried').mtimeSec, 1_600_000_000, 'a time that was set stays')
+  const touched = Math.floor(Date.now() / 1000) - 3600
+  deliver(vault.blob('/carried'), 0o644, new Date(touched * 1000))
+  tell(here, '/carried')
+  t.equal(here.stat('/carried').mtimeSec, touched, 'also where it is later than the seal')
   deliver(vault.blob('/ours'), 0o644)
   tell(here, '/ours')
   t.ok(age('/ours') < 60, 'and so does everything under a seal of our own')

@@ -5,6 +5,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { constants, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { openBacking, type Backing } from '../../lib/store/backing.js'
 import { needs } from '../needs.js'
 import { TestVault, type Session } from './session.js'
 
@@ -257,6 +258,29 @@ t.test('a file with two names, and one that was renamed', async (t) => {
   save(session, '/c', content)
   t.same(changed(before, snapshot(vault)), [], 'and then no more')
   t.ok(vault.judge().get('/c')?.content.equals(content))
+})
+
+t.test('a folder that is being made shows for as short as can be', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault } = start(t)
+  const calls: string[] = []
+  const backing = new Proxy(openBacking(), {
+    get(target, name: keyof Backing): unknown {
+      calls.push(name)
+      return Reflect.get(target, name)
+    },
+  })
+  const session = vault.open({ backing })
+  calls.length = 0
+  session.mkdir('/d')
+  const shown = calls.slice(calls.indexOf('mkdir'), calls.indexOf('rename'))
+  t.ok(shown.length > 0)
+  t.same(
+    shown.filter((name) => /write|sync|createNew/.test(name)),
+    [],
+    'nothing is written meanwhile, and nothing waits for the disk',
+  )
+  t.ok(calls.includes('datasync'), 'that was before')
 })
 
 t.test('random saves, half of them of what was there', async (t) => {
