@@ -145,7 +145,8 @@ t.test('after the limit an error and an event; later it is read', async (t) => {
   const { code, err } = await start(t, 'cat', at('online')).ended
   t.equal(code, 1)
   t.match(err, /Input\/output error/)
-  t.match(log(), /warn slow: an online-only blob has not come in time.*blob=c/)
+  const late = /warn slow: an online-only blob has not come in time.*blob=c/
+  t.ok(await until(() => late.test(log())), 'the log says so')
   await stubs.obey({ engine: 'passes' })
   t.equal((await start(t, 'cat', at('online')).ended).out, whole)
   const [status] = JSON.parse(world.run(['status', '--json']).out) as { damaged: unknown[] }[]
@@ -159,7 +160,8 @@ t.test('what fails first passes later', async (t) => {
   const { code, err } = await start(t, 'cat', at('online')).ended
   t.equal(code, 1)
   t.match(err, /Input\/output error/)
-  t.match(log(), /warn online-only: an online-only blob cannot be fetched/)
+  const offline = /warn online-only: an online-only blob cannot be fetched/
+  t.ok(await until(() => offline.test(log())), 'the log says so')
   const [status] = JSON.parse(world.run(['status', '--json']).out) as { damaged: unknown[] }[]
   t.same(status?.damaged, [], 'it is not damaged')
   t.equal(spawnSync('rm', [at('d/second')]).status, 0, 'it can be deleted')
@@ -201,7 +203,7 @@ t.test('an open file whose blob was replaced is copied while others are served',
   t.ok(readFileSync(at(ours)).equals(large), 'what was written')
   large.set(noise(4, 2))
   t.ok(readFileSync(at('large')).equals(large), 'what the cloud has')
-  t.match(log(), /warn conflict/)
+  t.ok(await until(() => /warn conflict/.test(log())), 'the log says so')
   t.equal(world.run(['unmount', world.mountpoint]).code, 0)
 })
 
