@@ -1,12 +1,15 @@
-// Blobs that somebody has put into the vault folder while the drive is open: whose they are. Looked at
-// a few at a time, so that a thousand files that come at once keep no request waiting. Only where the
-// kernel tells of others' doing; a placeholder is not fetched for this.
+// Blobs that somebody has put into the vault folder while the drive is open: whose they are, and what
+// the client did not carry of them. Looked at a few at a time, so that a thousand files that come at
+// once keep no request waiting. Only where the kernel tells of others' doing; a placeholder is not
+// fetched for this.
 
 import { CofferError } from '../errors.js'
-import { KIND_FILE } from '../format/constants.js'
+import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
-import type { Inode } from './inode.js'
-import { SealedObject } from './sealed-object.js'
+import { arrived } from './arrived.js'
+import { decodeEntry } from './entry-names.js'
+import { backingName, type Inode } from './inode.js'
+import { Later } from './later.js'
 import type { Tree } from './tree.js'
 
 /** Beyond this nobody waits for the count to be right. */
@@ -50,22 +53,19 @@ export class Arrivals {
 
   /** What is not whole, or is gone, says nothing: another event comes with the rest of it. */
   #lookAt(parent: Inode, file: string): void {
-    const { ctx } = this.#tree
-    if (parent.watch < 0) return
+    const tree = this.#tree
+    const parsed = parseBackingName(file)
+    if (parent.watch < 0 || parsed.what !== 'object') return
     try {
-      const dirfd = this.#tree.descriptor(parent)
-      if (ctx.fetches.isMarked(dirfd, file)) return
-      const fd = ctx.backing.openRead(dirfd, file)
-      try {
-        ctx.backing.statFd(fd, stat)
-        const object = SealedObject.read(ctx, fd, KIND_FILE)
-        if (object.seal !== null) ctx.writers.met(object.seal, stat, true)
-        object.wipe()
-      } finally {
-        ctx.backing.close(fd)
-      }
+      const { ids } = tree.directory(parent)
+      const dirfd = tree.descriptor(parent)
+      const name = decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)?.name
+      const inode = name === undefined ? null : tree.locate(parent, name, stat)
+      if (inode === null) return
+      if (backingName(inode) === file) arrived(tree, inode, stat)
+      tree.closed(inode)
     } catch (error) {
-      if (!(error instanceof CofferError)) throw error
+      if (!(error instanceof CofferError || error instanceof Later)) throw error
     }
   }
 }

@@ -61,15 +61,17 @@ function setMode({ backing }: Context, fd: number, bits: number, stat: FileStat)
  * whoever saw it come, with its `stat`. Reads its header. A blob that cannot be read is left alone.
  */
 export function arrived(tree: Tree, inode: Inode, stat: FileStat): void {
-  if (inode.extension !== '.cff' || inode.body !== null || tree.ctx.readOnly) return
+  if (inode.extension !== '.cff' || inode.body !== null) return
   if (isPlaceholder(tree, inode, stat)) return
   try {
     withHeader(
       tree,
       inode,
       (object, fd) => {
-        if (object.seal !== null && isForeign(tree.ctx, object.seal))
-          restore(tree, fd, object, object.seal, stat)
+        const { seal } = object
+        if (seal === null) return
+        tree.ctx.writers.met(seal, stat, true)
+        if (isForeign(tree.ctx, seal)) restore(tree, fd, object, seal, stat)
       },
       false,
     )

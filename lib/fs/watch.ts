@@ -12,6 +12,7 @@ import type { Directory, DirectoryId } from './directory.js'
 import { decodeEntry } from './entry-names.js'
 import { MOMENT_MS } from './filesystem.js'
 import { backingName, isRecent, shownName, type Inode } from './inode.js'
+import { Later } from './later.js'
 import { fileOf, isDirectory, type Tree } from './tree.js'
 
 /** What an adapter is to forget. Nodeids as it knows them. */
@@ -89,7 +90,7 @@ export class Watch {
           this.#happened(directory, name, event)
         } catch (error) {
           // it went away while we looked: another event says so
-          if (!(error instanceof CofferError)) throw error
+          if (!(error instanceof CofferError || error instanceof Later)) throw error
         }
       },
       (directory) => {

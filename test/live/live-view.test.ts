@@ -38,6 +38,8 @@ const readAll = (fd: number, size: number): string => {
   return buffer.toString('utf8', 0, readSync(fd, buffer, 0, size, 0))
 }
 
+t.setTimeout(300_000)
+
 const test = (name: string, run: (t: Test) => Promise<void>): void => {
   void t.test(name, { timeout: 120_000 }, async (t) => {
     if (needs(t, 'fuse', 'rsync')) await run(t)
