@@ -65,6 +65,9 @@ const CONDITIONS = {
   setfattr: () => lacksProgram('setfattr', 'attr'),
   'mkfs.ext4': () => lacksProgram('mkfs.ext4', 'e2fsprogs'),
   loop: () => (existsSync('/dev/loop-control') ? lacksProgram('losetup', 'mount') : NO_LOOP),
+  syncthing: () => lacksProgram('syncthing'),
+  ip: () => lacksProgram('ip', 'iproute2'),
+  faketime: () => lacksProgram('faketime'),
   setpriv: () => lacksProgram('setpriv', 'util-linux'),
 } as const satisfies Record<string, () => string | null>
 
