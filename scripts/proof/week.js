@@ -9,8 +9,11 @@ import { tally } from './progress.js'
 
 const SHOWN = 12
 
-/** `over` plays a week: scratch folder, what to undo at the end, the week; it gives rounds. */
-export async function play(script, over) {
+/**
+ * `over`, told the options, gives what plays a week: scratch folder, what to undo at the end, the week;
+ * that gives rounds.
+ */
+export async function play(script, over, more = {}) {
   const { values: options } = parseArgs({
     options: {
       rounds: { type: 'string', default: '50' },
@@ -20,6 +23,7 @@ export async function play(script, over) {
       scratch: { type: 'string', default: tmpdir() },
       keep: { type: 'boolean', default: false },
       stop: { type: 'boolean', default: false },
+      ...more,
       json: { type: 'string', default: '' },
     },
   })
@@ -35,7 +39,7 @@ export async function play(script, over) {
     const violations = []
     let operations = 0
     const week = { rounds, seed, bigBytes: bytesOf(options.big), bigEvery }
-    for await (const round of over(scratch, atEnd, week)) {
+    for await (const round of over(options)(scratch, atEnd, week)) {
       all.push(round)
       operations += round.operations
       tell(round)

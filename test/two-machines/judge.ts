@@ -42,7 +42,7 @@ export async function judge(
     if (found.length === 0 || ms > PATIENCE_MS) {
       if (found.length > 0) await rememberLess(machines, ledger, found)
       const violations = found.map((trouble) => ({ ...trouble, history: tell(trouble, ledger) }))
-      for (const { kind, path } of found) if (kind === LOST) ledger.forget(path)
+      for (const { kind, path } of found) if (kind === LOST) ledger.miss(path)
       return { violations, views, ms }
     }
     await sleep(LOOK_MS)

@@ -12,6 +12,8 @@ export interface Version {
   stored: boolean
   /** by whom it was given up, or null */
   givenUp: string | null
+  /** it was missed, and that has been told */
+  missed: boolean
 }
 
 export class Ledger {
@@ -23,7 +25,7 @@ export class Ledger {
     const hash = hashOf(content)
     const known = this.#versions.get(hash)
     if (known !== undefined) return known
-    const version = { hash, content, told, stored: false, givenUp: null }
+    const version = { hash, content, told, stored: false, givenUp: null, missed: false }
     this.#versions.set(hash, version)
     return version
   }
@@ -40,12 +42,13 @@ export class Ledger {
   /** What has to be somewhere. */
   *owed(): Generator<Version> {
     for (const version of this.#versions.values())
-      if (version.stored && version.givenUp === null) yield version
+      if (version.stored && version.givenUp === null && !version.missed) yield version
   }
 
   /** A lost version is told once. */
-  forget(hash: string): void {
-    this.#versions.delete(hash)
+  miss(hash: string): void {
+    const version = this.#versions.get(hash)
+    if (version !== undefined) version.missed = true
   }
 
   note(line: string): void {

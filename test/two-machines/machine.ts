@@ -39,15 +39,15 @@ export class Machine {
   #asked = 0
   readonly #waiting = new Map<number, (answer: Answer) => void>()
 
-  constructor(name: string, scratch: string, uid: number, gid: number) {
+  constructor(name: string, scratch: string, user: { uid: number; gid: number }) {
     this.name = name
-    this.user = { uid, gid }
+    this.user = user
     this.home = join(scratch, name)
     this.vault = join(this.home, 'cloud')
     this.mountpoint = join(this.home, 'drive')
     for (const folder of [this.home, this.vault, this.mountpoint]) this.own(folder)
     writeFileSync(join(this.home, 'password'), `${PASSWORD}\n`)
-    chownSync(join(this.home, 'password'), uid, gid)
+    chownSync(join(this.home, 'password'), user.uid, user.gid)
   }
 
   /** Makes a folder that is this machine's user's. */

@@ -12,7 +12,7 @@ export async function* weekOverSyncthing(
   atEnd: AtEnd,
   week: Week,
 ): AsyncGenerator<Round> {
-  const machines = twoMachines(scratch, atEnd)
+  const machines = twoMachines(scratch, atEnd, true)
   const network = new Network(String(process.pid))
   network.build(atEnd)
   const [a, b] = machines

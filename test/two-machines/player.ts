@@ -101,13 +101,19 @@ export class Player {
     }
   }
 
+  /** What this side has open it leaves alone otherwise, so that it is known what has to come of it. */
+  #isOpen(path: string): boolean {
+    return this.#held.some((held) => held.path === path || held.path.startsWith(`${path}/`))
+  }
+
   async #one(tree: readonly Found[]): Promise<boolean> {
     this.operations++
     const files = tree.filter(({ type }) => type === 'file').map(({ path }) => path)
     const directories = tree.filter(({ type }) => type === 'directory').map(({ path }) => path)
     const random = this.#random
-    const hot = files.filter((path) => this.hot.includes(path))
-    const some = hot.length > 0 && random.chance(HOT) ? hot : files
+    const closed = files.filter((path) => !this.#isOpen(path))
+    const hot = closed.filter((path) => this.hot.includes(path))
+    const some = hot.length > 0 && random.chance(HOT) ? hot : closed
     const file = some.length > 0 ? random.pick(some) : null
     const free = (path: string): boolean =>
       !tree.some((entry) => entry.path === path) &&
@@ -121,13 +127,15 @@ export class Player {
     if (choice < 0.74) {
       const from = directories.length > 0 ? random.pick(directories) : null
       const to = random.chance(0.3) ? `moved ${random.between(1, 4)}` : random.pick(DIRECTORIES)
-      if (from === null || !free(to) || to.startsWith(`${from}/`)) return false
+      if (from === null || this.#isOpen(from) || !free(to) || to.startsWith(`${from}/`))
+        return false
       return this.#renameTree(from, to, directories)
     }
     if (choice < 0.8) return this.#mkdir(random.pick(DIRECTORIES), files)
     if (choice < 0.86) return this.#truncate(file)
     if (choice < 0.98 || choice > 1) return this.#unlink(file)
-    return directories.length > 0 ? this.#removeTree(random.pick(directories)) : false
+    const trees = directories.filter((path) => !this.#isOpen(path))
+    return trees.length > 0 ? this.#removeTree(random.pick(trees)) : false
   }
 
   /** The version that is there now, which this side knows from here on. */
@@ -179,8 +187,8 @@ export class Player {
     files: readonly string[],
     directories: readonly string[],
   ): Promise<boolean> {
-    if (directories.includes(path) || files.some((file) => path.startsWith(`${file}/`)))
-      return false
+    if (this.#isOpen(path) || directories.includes(path)) return false
+    if (files.some((file) => path.startsWith(`${file}/`))) return false
     await this.#parents(path)
     const before = files.includes(path) ? [await this.#seen(path)] : []
     const content = whole(this.#seeds(), this.#size())
@@ -236,7 +244,7 @@ export class Player {
     files: readonly string[],
     directories: readonly string[],
   ): Promise<boolean> {
-    if (from === to || directories.includes(to)) return false
+    if (from === to || this.#isOpen(to) || directories.includes(to)) return false
     if (files.some((file) => to.startsWith(`${file}/`))) return false
     await this.#parents(to)
     const moved = await this.#seen(from)
@@ -289,6 +297,7 @@ export class Player {
   async hold(path: string, writing: boolean): Promise<string | null> {
     const { machine } = this
     const tree = await machine.do('tree')
+    if (this.#isOpen(path)) return null
     if (!tree.some((entry) => entry.type === 'file' && entry.path === path)) return null
     this.operations++
     const handle = await machine.do('open', path, writing ? 'r+' : 'r')

@@ -119,7 +119,9 @@ class Syncthing {
         return
       } catch (error) {
         if (Date.now() > end || this.#process.exitCode !== null)
-          throw new Error(`Syncthing did not start: ${String(error)}\n${this.log()}`)
+          throw new Error(`Syncthing did not start: ${String(error)}\n${this.log()}`, {
+            cause: error,
+          })
       }
       await sleep(LOOK_MS)
     }

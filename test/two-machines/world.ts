@@ -4,23 +4,25 @@ import { chmodSync } from 'node:fs'
 import { Machine } from './machine.js'
 
 /** Of every Debian; fusermount3 serves only users that have a name. */
-const USERS = [
-  { name: 'anna', uid: 65534, gid: 65534 },
-  { name: 'bert', uid: 5, gid: 60 },
-] as const
+export const NOBODY = { uid: 65534, gid: 65534 }
+const GAMES = { uid: 5, gid: 60 }
 
 export type AtEnd = (undo: () => void) => void
 
-/** `scratch` is removed by the caller, after everything here has ended. */
-export function twoMachines(scratch: string, atEnd: AtEnd): readonly [Machine, Machine] {
+/** Of two users, or of one. `scratch` is removed by the caller, after everything here has ended. */
+export function twoMachines(
+  scratch: string,
+  atEnd: AtEnd,
+  differ: boolean,
+): readonly [Machine, Machine] {
   chmodSync(scratch, 0o755)
-  const [a, b] = USERS.map(({ name, uid, gid }) => {
-    const machine = new Machine(name, scratch, uid, gid)
+  const machines = [
+    new Machine('anna', scratch, NOBODY),
+    new Machine('bert', scratch, differ ? GAMES : NOBODY),
+  ] as const
+  for (const machine of machines)
     atEnd(() => {
       machine.end()
     })
-    return machine
-  })
-  if (a === undefined || b === undefined) throw new Error('there are two')
-  return [a, b]
+  return machines
 }
