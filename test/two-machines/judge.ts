@@ -4,8 +4,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Found, Span } from './hand.js'
 import { short, type Ledger } from './ledger.js'
-import type { Machine } from './machine.js'
+import { PASSWORD, type Machine } from './machine.js'
 import type { Trouble } from './player.js'
+import { whereabouts } from './whereabouts.js'
 
 export interface Violation extends Trouble {
   history: string[]
@@ -13,6 +14,7 @@ export interface Violation extends Trouble {
 
 const PATIENCE_MS = 8000
 const LOST = 'lost'
+const HIDDEN = 'hidden'
 const LOOK_MS = 1000
 /** SHA-256 of nothing: a file that was created and whose bytes had not come when its drive was killed. */
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -41,11 +43,23 @@ export async function judge(
     }
     if (found.length === 0 || ms > PATIENCE_MS) {
       if (found.length > 0) await rememberLess(machines, ledger, found)
+      for (const trouble of found) if (trouble.kind === LOST) locate(machines, trouble)
       const violations = found.map((trouble) => ({ ...trouble, history: tell(trouble, ledger) }))
-      for (const { kind, path } of found) if (kind === LOST) ledger.miss(path)
+      for (const { kind, path } of found) if (kind === LOST || kind === HIDDEN) ledger.miss(path)
       return { violations, views, ms }
     }
     await sleep(LOOK_MS)
+  }
+}
+
+/** Not lost but hidden, where a blob still has it. */
+function locate(machines: readonly Machine[], trouble: Trouble): void {
+  for (const { name, vault } of machines) {
+    const blob = whereabouts(vault, PASSWORD).get(trouble.path)
+    if (blob === undefined) continue
+    trouble.kind = HIDDEN
+    trouble.detail += `; at ${name} in ${blob}`
+    return
   }
 }
 
@@ -68,7 +82,7 @@ async function rememberLess(
 export const isWarning = (line: string): boolean => / (warn|error) /.test(line)
 
 function tell({ kind, path }: Trouble, ledger: Ledger): string[] {
-  return ledger.history([kind.endsWith(LOST) ? short(path) : path])
+  return ledger.history([kind.endsWith(LOST) || kind.endsWith(HIDDEN) ? short(path) : path])
 }
 
 function compare(machines: readonly Machine[], views: readonly View[], ledger: Ledger): Trouble[] {
