@@ -11,11 +11,16 @@ import { unlock } from '../oracle/vault.js'
 const LARGEST = 32 * 1024 * 1024
 const SHORT = 8
 
+const brief = (ids: readonly string[] = []): string =>
+  ids.map((id) => id.slice(0, SHORT)).join() || 'without a meta'
+
 /** A sentence by SHA-256 of the content. */
 export function whereabouts(vault: string, password: string): Map<string, string> {
   const keys = unlock(vault, password)
   /** by directory below the vault folder, the ids that its metas name */
   const ids = new Map([['data', [hex(keys.rootDirId)]]])
+  /** the directories that those metas say they lie in */
+  const parents = new Map<string, string[]>()
   const found = new Map<string, string>()
   const paths = readdirSync(join(vault, 'data'), { recursive: true, encoding: 'utf8' })
     .map((path) => join('data', path))
@@ -31,7 +36,21 @@ export function whereabouts(vault: string, password: string): Map<string, string
   for (const path of paths.filter((path) => path.endsWith('.cfm'))) {
     const meta = parse(path, 3)
     const folder = dirname(path)
-    if (meta !== null) ids.set(folder, [...(ids.get(folder) ?? []), hex(meta.object.current.acc)])
+    if (meta === null) continue
+    const { acc, parentDirId } = meta.object.current
+    ids.set(folder, [...(ids.get(folder) ?? []), hex(acc)])
+    parents.set(folder, [...(parents.get(folder) ?? []), hex(parentDirId)])
+  }
+  /** The first directory on the way that its parent does not know. */
+  const stranger = (path: string): string => {
+    const steps = dirname(path).split('/')
+    for (let depth = 2; depth <= steps.length; depth++) {
+      const folder = steps.slice(0, depth).join('/')
+      const known = ids.get(dirname(folder)) ?? []
+      if (!(parents.get(folder) ?? []).some((id) => known.includes(id)))
+        return `; but ${folder} is of ${brief(parents.get(folder))}, and the directory around it is ${brief(known)}`
+    }
+    return ''
   }
   const all = new Map([...ids].flatMap(([folder, some]) => some.map((id) => [id, folder])))
   for (const path of paths) {
@@ -52,8 +71,11 @@ export function whereabouts(vault: string, password: string): Map<string, string
     const place = here.includes(parent)
       ? 'the directory it lies in'
       : `a directory that ${all.has(parent) ? `lies at ${all.get(parent) ?? ''}` : 'is nowhere'}`
-    const metas = `here ${here.map((id) => id.slice(0, SHORT)).join() || 'no meta'}`
-    found.set(hash, `${path}, sealed as ${name} of ${place} (${parent.slice(0, SHORT)}; ${metas})`)
+    const metas = `here ${brief(here)}`
+    found.set(
+      hash,
+      `${path}, sealed as ${name} of ${place} (${parent.slice(0, SHORT)}; ${metas})${stranger(path)}`,
+    )
   }
   return found
 }
