@@ -58,7 +58,17 @@ export async function play(script, over, more = {}) {
 
 const brief = (text) => text.replaceAll(/(very ){3,}/g, 'very … ')
 
-function tell({ number, operations, events, transferMs, shownMs, files, violations, logged }) {
+function tell({
+  number,
+  operations,
+  events,
+  transferMs,
+  shownMs,
+  files,
+  violations,
+  healed,
+  logged,
+}) {
   const log = Object.entries(logged).map(([what, count]) => `${count} x ${what}`)
   console.log(
     `round ${number}: ${operations} operations, ${files} entries, together after ${(transferMs / 1000).toFixed(1)} s, ` +
@@ -70,5 +80,9 @@ function tell({ number, operations, events, transferMs, shownMs, files, violatio
     console.log(`  ${brief(`${kind}: ${path}: ${detail}`)}`)
     for (const line of history) console.log(`      ${brief(line)}`)
   }
+  if (healed.length > 0)
+    console.log(
+      `  wrong until nobody had touched anything for ten minutes: ${brief(healed.map(({ kind, path }) => `${kind} ${path}`).join(', '))}`,
+    )
   if (violations.length > SHOWN) console.log(`  and ${violations.length - SHOWN} more`)
 }

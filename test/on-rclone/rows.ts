@@ -11,7 +11,7 @@ import { behaviours, playRow } from '../posix/suite.js'
  * nanosecond, and holes of a hundred gigabytes.
  */
 const NOT_COMMON = /^(allocating|hard links|exchanging|owners|attributes|(setting|moving) times)$/
-const HUGE = /beyond|GiB|TiB|larger than/
+const HUGE = /beyond|GiB|TiB|larger than|3000|4096/
 
 export interface Differs {
   row: string
@@ -20,7 +20,9 @@ export interface Differs {
 }
 
 const tell = (value: unknown): string =>
-  value instanceof Error ? value.message : (JSON.stringify(value) ?? 'undefined')
+  value instanceof Error
+    ? value.message
+    : ((JSON.stringify(value) as string | undefined) ?? 'undefined')
 
 /** Below `root`, an empty folder of the drive. Rows that need something of the machine are left out. */
 export function differences(

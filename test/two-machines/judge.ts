@@ -13,8 +13,8 @@ export interface Violation extends Trouble {
 }
 
 const PATIENCE_MS = 8000
-const LOST = 'lost'
-const HIDDEN = 'hidden'
+export const LOST = 'lost'
+export const HIDDEN = 'hidden'
 const LOOK_MS = 1000
 /** SHA-256 of nothing: a file that was created and whose bytes had not come when its drive was killed. */
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -45,7 +45,6 @@ export async function judge(
       if (found.length > 0) await rememberLess(machines, ledger, found)
       for (const trouble of found) if (trouble.kind === LOST) locate(machines, trouble)
       const violations = found.map((trouble) => ({ ...trouble, history: tell(trouble, ledger) }))
-      for (const { kind, path } of found) if (kind === LOST || kind === HIDDEN) ledger.miss(path)
       return { violations, views, ms }
     }
     await sleep(LOOK_MS)

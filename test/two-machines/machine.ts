@@ -33,8 +33,7 @@ export class Machine {
   readonly home: string
   readonly vault: string
   readonly mountpoint: string
-  /** seconds that this machine's clock is wrong by */
-  skew = 0
+  #skew = 0
   #hand: ChildProcess | null = null
   #asked = 0
   readonly #waiting = new Map<number, (answer: Answer) => void>()
@@ -47,6 +46,7 @@ export class Machine {
     this.mountpoint = join(this.home, 'drive')
     for (const folder of [this.home, this.vault, this.mountpoint]) this.own(folder)
     writeFileSync(join(this.home, 'password'), `${PASSWORD}\n`)
+    this.skew = 0
     chownSync(join(this.home, 'password'), user.uid, user.gid)
   }
 
@@ -58,18 +58,26 @@ export class Machine {
   }
 
   get environment(): NodeJS.ProcessEnv {
-    const clock = {
-      LD_PRELOAD: FAKETIME,
-      FAKETIME: `${this.skew < 0 ? '' : '+'}${this.skew}s`,
-      DONT_FAKE_MONOTONIC: '1',
-    }
     return {
       PATH: process.env.PATH,
       HOME: this.home,
       COFFER_STATE_DIR: join(this.home, 'state'),
       COFFER_RUNTIME_DIR: join(this.home, 'run'),
-      ...(this.skew === 0 ? {} : clock),
+      LD_PRELOAD: FAKETIME,
+      FAKETIME_TIMESTAMP_FILE: join(this.home, 'clock'),
+      FAKETIME_CACHE_DURATION: '1',
+      DONT_FAKE_MONOTONIC: '1',
     }
+  }
+
+  get skew(): number {
+    return this.#skew
+  }
+
+  /** Seconds that the clock of its programs is wrong by, a second later at the latest. */
+  set skew(seconds: number) {
+    this.#skew = seconds
+    writeFileSync(join(this.home, 'clock'), `${seconds < 0 ? '' : '+'}${seconds}s\n`)
   }
 
   /** Its user's words; throws what the program said where it fails. */

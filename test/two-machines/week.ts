@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '../power-cut/random.js'
 import type { Client } from './client.js'
-import { isWarning, judge, look, unreadable, type Violation } from './judge.js'
+import { HIDDEN, isWarning, judge, LOST, look, unreadable, type Violation } from './judge.js'
 import { Ledger } from './ledger.js'
 import type { Machine } from './machine.js'
 import { anyPlace, Player } from './player.js'
@@ -26,6 +26,8 @@ export interface Round {
   shownMs: number
   files: number
   violations: Violation[]
+  /** what was wrong until the machines had been left alone for ten minutes */
+  healed: Violation[]
   /** lines of the logs: event, how often */
   logged: Record<string, number>
 }
@@ -40,6 +42,9 @@ const MIB = 2 ** 20
 const MS_PER_MIB = 100
 /** After the link went down, what had come is still put in its place. */
 const SUBSIDE_MS = 1500
+const REST_S = 660
+/** what one side puts back lets the other go on */
+const RESTS = 3
 
 /** Both drives are mounted and the folders alike. */
 export async function* playWeek(
@@ -78,8 +83,6 @@ export async function* playWeek(
     if (random.chance(0.25)) {
       one.machine.skew = random.pick([-3 * DAY, 2 * DAY, 40 * DAY])
       event(`the clock of ${one.machine.name} is wrong by ${one.machine.skew} s`)
-      one.machine.unmount()
-      one.machine.mount()
     }
     const writes = random.chance(0.6) ? await one.hold(random.pick(hot), true) : null
     if (writes !== null) event(`${one.machine.name} has ${writes} open for writing`)
@@ -112,7 +115,14 @@ export async function* playWeek(
     unsettled ??= await client.settled(patience)
     const spans = await Promise.all(machines.map((machine) => machine.do('stopGlancing')))
 
-    const { violations, views, ms } = await judge(machines, ledger)
+    const first = await judge(machines, ledger)
+    const waited = first.violations.some(({ kind }) => !kind.startsWith('until'))
+    if (waited) await rest(machines, client, patience)
+    const { violations, views, ms } = waited ? await judge(machines, ledger) : first
+    const healed = first.violations.filter(
+      ({ kind, path }) => !violations.some((one) => one.kind === kind && one.path === path),
+    )
+    for (const { kind, path } of violations) if (kind === LOST || kind === HIDDEN) ledger.miss(path)
     if (unsettled !== null)
       violations.push({ kind: 'not settled', path: '', detail: unsettled, history: [] })
     for (const [i, machine] of machines.entries())
@@ -136,14 +146,27 @@ export async function* playWeek(
       shownMs: ms,
       files: views[0].size,
       violations,
+      healed: waited ? healed : [],
       logged: tallyLog(machines, logged),
     }
-    if (one.machine.skew !== 0) {
-      one.machine.skew = 0
-      one.machine.unmount()
-      one.machine.mount()
-    }
+    one.machine.skew = 0
   }
+}
+
+/** Ten minutes pass for the drives, in which nobody does anything: FORMAT.md §7, metas that are late. */
+async function rest(
+  machines: readonly [Machine, Machine],
+  client: Client,
+  patience: number,
+): Promise<void> {
+  const skews = machines.map(({ skew }) => skew)
+  for (const machine of machines) machine.skew += REST_S
+  await sleep(SUBSIDE_MS)
+  for (let look = 0; look < RESTS; look++) {
+    for (const machine of machines) await machine.do('look', '')
+    await client.settled(patience)
+  }
+  for (const [i, machine] of machines.entries()) machine.skew = skews[i] ?? 0
 }
 
 async function kill(player: Player, event: (what: string) => void): Promise<void> {
