@@ -70,7 +70,14 @@ export default defineConfig(
     },
   },
   {
-    files: ['**/*.js', 'scripts/bench', 'scripts/crash', 'scripts/power-cut', 'scripts/soak'],
+    files: [
+      '**/*.js',
+      'scripts/bench',
+      'scripts/crash',
+      'scripts/power-cut',
+      'scripts/soak',
+      'scripts/two-machines',
+    ],
     extends: [js.configs.recommended],
     languageOptions: {
       sourceType: 'module',

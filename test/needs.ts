@@ -76,6 +76,9 @@ const CONDITIONS = {
   busctl: () => lacksProgram('busctl', 'systemd'),
   'dbus-monitor': () => lacksProgram('dbus-monitor', 'dbus'),
   chattr: () => lacksProgram('chattr', 'e2fsprogs'),
+  syncthing: () => lacksProgram('syncthing'),
+  ip: () => lacksProgram('ip', 'iproute2'),
+  faketime: () => lacksProgram('faketime'),
   setpriv: () => lacksProgram('setpriv', 'util-linux'),
 } as const satisfies Record<string, () => string | null>
 

@@ -138,7 +138,7 @@ export class Drive implements Filesystem {
 
   constructor(options: DriveOptions) {
     const { engine, vaultId, body, random, portable = false, clock = Date.now } = options
-    const backing = options.backing ?? openBacking(portable)
+    const backing = options.backing ?? openBacking(portable, options.vaultPath)
     const readOnly = options.readOnly || !backing.writable
     const layout = new Layout(body.chunkLog2)
     const folder = new VaultFolder(backing, options.vaultPath, clock)

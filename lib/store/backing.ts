@@ -4,6 +4,7 @@
 
 import { nativeAvailable } from '../native/libc.js'
 import type { FileStat, FileTime } from '../native/files.js'
+import { isWithoutInodes, numberedByName } from './backing-by-name.js'
 import { linuxBacking } from './backing-linux.js'
 import { PortableBacking } from './backing-portable.js'
 
@@ -87,9 +88,9 @@ export interface Backing {
   removeXattr(fd: number, name: string): void
 }
 
-/** `portable`: the reading-only one even where Linux calls are at hand. */
-export function openBacking(portable = false): Backing {
-  return !portable && nativeAvailable && process.platform === 'linux'
-    ? linuxBacking
-    : new PortableBacking()
+/** `portable`: the reading-only one even where Linux calls are at hand. `path`: where the tree lies. */
+export function openBacking(portable = false, path: string | null = null): Backing {
+  if (portable || !nativeAvailable || process.platform !== 'linux') return new PortableBacking()
+  const engine = path !== null && isWithoutInodes(linuxBacking, path)
+  return engine ? numberedByName(linuxBacking) : linuxBacking
 }

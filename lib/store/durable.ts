@@ -22,6 +22,8 @@ export const temporaryName = (): string => `~$${randomBytes(16).toString('base64
 /** null: the mode that the umask gives */
 export type FileMode = number | null
 
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EIO'])
+
 export interface Durability {
   durable?: boolean
 }
@@ -96,8 +98,8 @@ export function createFile(
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return false
-    // no hard links here (FAT and the like): the next best
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw error
+    // no hard links here (FAT and the like; a mount of rclone says EIO): the next best
+    if (!NO_LINKS.has(code ?? '')) throw error
     if (existsSync(file)) return false
     renameSync(temporary, file)
   } finally {

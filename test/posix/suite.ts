@@ -108,21 +108,25 @@ export function runSuite(
   }
 }
 
-function runRow(
-  t: Test,
+function runRow(t: Test, path: string, row: Row, place: Place, cannot: boolean): void {
+  const [what] = row
+  const { came, wanted } = playRow(path, row, place)
+  if (cannot) t.notOk(isDeepStrictEqual(came, wanted), `named as impossible, and it is: ${what}`)
+  else t.strictSame(came, wanted, what)
+}
+
+/** Makes the folder `path`, and removes it. */
+export function playRow(
   path: string,
-  [what, act, expected, options]: Row,
+  [, act, expected, options]: Row,
   place: Place,
-  cannot: boolean,
-): void {
+): { came: unknown; wanted: unknown } {
   mkdirSync(path)
   const folder = new Folder(path)
   const wanted =
     place === 'drive' && options !== undefined && 'onDrive' in options ? options.onDrive : expected
   try {
-    const came = outcome(folder, act)
-    if (cannot) t.notOk(isDeepStrictEqual(came, wanted), `named as impossible, and it is: ${what}`)
-    else t.strictSame(came, wanted, what)
+    return { came: outcome(folder, act), wanted }
   } finally {
     folder.closeAll()
     rmSync(path, { recursive: true, force: true })

@@ -1,0 +1,108 @@
+// The backing tree on an engine that has no inodes of its own (a mount of rclone, of S3, of WebDAV): its
+// numbers go with the names, and change some time after a rename. Here an object keeps the number that
+// it got when it was first seen, through every rename of ours and for as long as its name is there.
+// What others rename is another object.
+
+import { statfsSync } from 'node:fs'
+import { CofferError } from '../errors.js'
+import { emptyStat, type Backing, type FileStat } from './backing.js'
+
+const FUSE_SUPER_MAGIC = 0x65735546
+
+/** Directories of a file system with inodes count their names. */
+export function isWithoutInodes(backing: Backing, path: string): boolean {
+  const stat = emptyStat()
+  try {
+    return (
+      statfsSync(path).type === FUSE_SUPER_MAGIC && backing.statPath(path, stat) && stat.nlink <= 1
+    )
+  } catch {
+    return false
+  }
+}
+
+export function numberedByName(inner: Backing): Backing {
+  /** by "number of the directory/name" */
+  const numbers = new Map<string, number>()
+  const opened = new Map<number, number>()
+  const stat = emptyStat()
+  let next = 1
+
+  const key = (dirfd: number, name: string): string => `${String(opened.get(dirfd) ?? 0)}/${name}`
+  const number = (dirfd: number, name: string): number => {
+    const at = key(dirfd, name)
+    let known = numbers.get(at)
+    if (known === undefined) numbers.set(at, (known = next++))
+    return known
+  }
+  const open = (fd: number, dirfd: number, name: string): number => {
+    opened.set(fd, number(dirfd, name))
+    return fd
+  }
+  const gone = (dirfd: number, name: string): void => {
+    numbers.delete(key(dirfd, name))
+  }
+  const fill = (fd: number, out: FileStat): void => {
+    out.ino = opened.get(fd) ?? out.ino
+  }
+
+  return {
+    ...inner,
+    openRoot: (path) => {
+      const fd = inner.openRoot(path)
+      inner.statDirectory(fd, stat)
+      opened.set(fd, stat.ino)
+      return fd
+    },
+    openDirectory: (dirfd, name) => open(inner.openDirectory(dirfd, name), dirfd, name),
+    closeDirectory: (fd) => {
+      opened.delete(fd)
+      inner.closeDirectory(fd)
+    },
+    stat: (dirfd, name, out) => {
+      const there = inner.stat(dirfd, name, out)
+      if (there) out.ino = number(dirfd, name)
+      else gone(dirfd, name)
+      return there
+    },
+    statDirectory: (fd, out) => {
+      inner.statDirectory(fd, out)
+      fill(fd, out)
+    },
+    statFd: (fd, out) => {
+      inner.statFd(fd, out)
+      fill(fd, out)
+    },
+    openRead: (dirfd, name) => open(inner.openRead(dirfd, name), dirfd, name),
+    openWrite: (dirfd, name) => open(inner.openWrite(dirfd, name), dirfd, name),
+    createNew: (dirfd, name, mode) => {
+      gone(dirfd, name)
+      return open(inner.createNew(dirfd, name, mode), dirfd, name)
+    },
+    createUnnamed: () => -1,
+    close: (fd) => {
+      opened.delete(fd)
+      inner.close(fd)
+    },
+    rmdir: (dirfd, name) => {
+      inner.rmdir(dirfd, name)
+      gone(dirfd, name)
+    },
+    unlink: (dirfd, name) => {
+      inner.unlink(dirfd, name)
+      gone(dirfd, name)
+    },
+    rename: (fromDir, from, toDir, to) => {
+      const moved = number(fromDir, from)
+      inner.rename(fromDir, from, toDir, to)
+      gone(fromDir, from)
+      numbers.set(key(toDir, to), moved)
+    },
+    exchange: () => {
+      throw new CofferError('EINVAL', 'the engine cannot exchange two names')
+    },
+    link: () => {
+      throw new CofferError('EOPNOTSUPP', 'the engine has no hard links')
+    },
+  }
+}
