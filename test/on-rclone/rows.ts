@@ -22,7 +22,7 @@ export interface Differs {
 const tell = (value: unknown): string =>
   value instanceof Error
     ? value.message
-    : ((JSON.stringify(value) as string | undefined) ?? 'undefined')
+    : ((JSON.stringify(value)) ?? 'undefined')
 
 /** Below `root`, an empty folder of the drive. Rows that need something of the machine are left out. */
 export function differences(
