@@ -20,9 +20,7 @@ export interface Differs {
 }
 
 const tell = (value: unknown): string =>
-  value instanceof Error
-    ? value.message
-    : ((JSON.stringify(value)) ?? 'undefined')
+  value instanceof Error ? value.message : value === undefined ? 'undefined' : JSON.stringify(value)
 
 /** Below `root`, an empty folder of the drive. Rows that need something of the machine are left out. */
 export function differences(
