@@ -30,21 +30,24 @@ interface Found {
  * The directory `dirfd`, which is reached as (parentDirId, name). Of the metas in it every one counts
  * whose seal names that place and is no older than what is remembered; by prevTag only where none does
  * by its current name. Throws DIRECTORY_META where none counts and none is remembered; LateMeta where
- * that is because it has not arrived yet.
+ * that is because it has not arrived yet. A conflict copy is another version, maybe of the same metas:
+ * what is remembered is of the first, and must not learn from this one.
  */
 export function loadDirectory(
   ctx: Context,
   dirfd: number,
   parentDirId: Uint8Array,
   name: string,
+  isCopy = false,
 ): Directory {
   const listing = ctx.fetches.standing(ctx.backing.list(dirfd))
   const place = { parentDirId, name }
-  const { counting, problem } = metasIn(ctx, dirfd, listing, place)
-  for (const { meta, header, since } of counting)
-    ctx.memory.noteMeta(meta.objectId, header, meta.seal, since)
+  const { counting, problem } = metasIn(ctx, dirfd, listing, place, isCopy)
+  if (!isCopy)
+    for (const { meta, header, since } of counting)
+      ctx.memory.noteMeta(meta.objectId, header, meta.seal, since)
   const metas = counting.map(({ meta }) => meta).sort(byRank)
-  const kept = keptMetas(ctx, place, metas)
+  const kept = isCopy ? [] : keptMetas(ctx, place, metas)
   // beside others, those without which something in the directory could not be read
   const needed = metas.length === 0 ? kept : kept.filter((of) => isNamed(ctx, dirfd, listing, of))
   metas.push(...needed.sort(byRank))
@@ -59,6 +62,7 @@ function metasIn(
   dirfd: number,
   listing: readonly string[],
   place: Place,
+  anyAge: boolean,
 ): { counting: Found[]; problem: CofferError } {
   const current: Found[] = []
   const leaving: Found[] = []
@@ -74,7 +78,7 @@ function metasIn(
         return [{ meta, header, since }, standing(seal, object, place)] as const
       })
       if (where === 'elsewhere') problem = refused('its meta file belongs to another place')
-      else if (!ctx.memory.counts(found.meta.objectId, found.meta.seal))
+      else if (!anyAge && !ctx.memory.counts(found.meta.objectId, found.meta.seal))
         problem = refused('its meta file is an old one')
       else if (where === 'current') current.push(found)
       else leaving.push(found)

@@ -236,6 +236,13 @@ export class Memory {
     return kept.length < 2 ? [] : kept.filter((one) => one.place !== place)
   }
 
+  /** Is it remembered at another place than this? */
+  isElsewhere(objectId: Uint8Array, place: Id): boolean {
+    this.#open()
+    const { kept } = this.#objects.get(idOf(objectId)) ?? { kept: [] }
+    return kept.some((one) => one.place !== place)
+  }
+
   /** The directories that have that id. Looks at all: for what happens rarely. */
   keptOf(dirId: Uint8Array): Kept[] {
     this.#open()

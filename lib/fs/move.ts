@@ -13,6 +13,7 @@ import { makeWritable } from './open-body.js'
 import { removeCompanions } from './remove.js'
 import { reseal } from './reseal.js'
 import { writeSidecar } from './small-files.js'
+import { assertOwnMetas } from './shared-metas.js'
 import { freeName } from './survey.js'
 import { grantTicket, isDamage, targetOf, type Target } from './target.js'
 import { removeTickets } from './ticket-files.js'
@@ -36,6 +37,7 @@ export function keepCopy(tree: Tree, inode: Inode): void {
 
 export function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
   const { ctx } = tree
+  assertOwnMetas(tree, inode, 'EXDEV')
   const { metas } = tree.directory(inode)
   const place = { parentDirId: target.id.dirId, name: target.name }
   const mode = metas[0]?.seal.mode ?? 0

@@ -116,7 +116,8 @@ export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
   }
   tree.directory(parent).lose(inode.copy)
   const { memory } = tree.ctx
-  memory.removed(memory.place(inode.dirId, inode.name))
+  // what is remembered there is of the directory that a copy is shown beside
+  if (inode.copy === null) memory.removed(memory.place(inode.dirId, inode.name))
   removeCompanions(tree, parent, inode.base)
 }
 

@@ -15,6 +15,7 @@ import { commit } from './commit.js'
 import { giveUpRescue } from './rescue.js'
 import { reseal } from './reseal.js'
 import { KEEP_ID } from './not-carried.js'
+import { assertOwnMetas } from './shared-metas.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const { S_IFDIR, S_IFMT } = constants
@@ -104,6 +105,7 @@ function quietly(seal: () => void): void {
 /** `alone`: the seal is all that has it. */
 function sealMode(tree: Tree, inode: Inode, mode: number, alone = true): void {
   if (isDirectory(inode)) {
+    assertOwnMetas(tree, inode, 'EOPNOTSUPP')
     const { metas } = tree.directory(inode)
     const place = { parentDirId: inode.dirId, name: inode.name }
     sealMetas(

@@ -144,9 +144,9 @@ export class Tree {
       directory =
         inode === this.root
           ? rootDirectory(ctx, dirfd)
-          : loadDirectory(ctx, dirfd, inode.dirId, inode.name)
+          : loadDirectory(ctx, dirfd, inode.dirId, inode.name, inode.copy !== null)
     } catch (error) {
-      this.late.failed(inode, error)
+      if (inode.copy === null) this.late.failed(inode, error)
       throw error
     }
     directory.loaded = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
@@ -159,7 +159,7 @@ export class Tree {
       directory.foreign = before.foreign
       if (sameIds(before, directory)) directory.conflicts = before.conflicts
     }
-    this.late.loaded(inode, directory)
+    if (inode.copy === null) this.late.loaded(inode, directory)
     return directory
   }
 
@@ -218,10 +218,19 @@ export class Tree {
     }
     if (copy === undefined) return null
     const { file, base, extension, dirId } = copy
-    const there =
-      this.ctx.backing.stat(this.descriptor(parent), file, stat) && this.#isOurs(extension, stat)
-    if (there && (file !== base + extension || this.#isHidden(parent, directory, copy)))
-      return this.adopt(parent, copy.name, base, extension, dirId, stat, copy)
+    const dirfd = this.descriptor(parent)
+    const { placeholders } = this.ctx.fetches
+    const there = this.ctx.backing.stat(dirfd, file, stat)
+    const stub = there || !placeholders.hasStubs ? null : placeholders.find(dirfd, file, stat)
+    if (
+      (there || stub !== null) &&
+      this.#isOurs(extension, stat) &&
+      (file !== base + extension || this.#isHidden(parent, directory, copy))
+    ) {
+      const inode = this.adopt(parent, copy.name, base, extension, dirId, stat, copy)
+      inode.stub = stub
+      return inode
+    }
     directory.lose(copy)
     return null
   }
@@ -341,8 +350,7 @@ export class Tree {
     // it has shown its right to its own name when it was opened
     if (inode.body !== null) return bears(inode.body.object, found) ? 'both' : 'none'
     // it is not fetched for a look; until it is there each name is a file of its own
-    if (ctx.fetches.isMarked(this.descriptor(found.parent), found.base + inode.extension))
-      return 'none'
+    if (ctx.fetches.isMarked(this.descriptor(found.parent), fileOf(inode, found))) return 'none'
     let object: SealedObject
     try {
       const fd = ctx.backing.openRead(this.descriptor(found.parent), fileOf(inode, found))

@@ -6,6 +6,7 @@ import { emptyStat } from '../store/backing.js'
 import { attributes } from './attributes.js'
 import { emptyAttributes } from './filesystem.js'
 import { backingName, blobPath, plainPath, type Copy, type Inode } from './inode.js'
+import { Later } from './later.js'
 import { survey } from './survey.js'
 import { isDirectory, type Tree } from './tree.js'
 
@@ -58,8 +59,10 @@ export function* walkConflicts(tree: Tree, at: Inode = tree.root): Generator<Con
         tree.forget(inode, 0)
       }
     } catch (error) {
-      if (!(error instanceof CofferError)) throw error
-      if (!GONE.includes(error.code)) step.unread = plainPath(at)
+      // what is online-only is not fetched for this
+      const known = error instanceof CofferError || error instanceof Later
+      if (!known) throw error
+      if (error instanceof Later || !GONE.includes(error.code)) step.unread = plainPath(at)
     }
     yield step
     for (const name of below) {
@@ -76,7 +79,7 @@ function found(tree: Tree, at: Inode, name: string): Inode | null {
     const inode = tree.locate(at, name, stat)
     return inode !== null && isDirectory(inode) ? inode : null
   } catch (error) {
-    if (error instanceof CofferError) return null
+    if (error instanceof CofferError || error instanceof Later) return null
     throw error
   }
 }

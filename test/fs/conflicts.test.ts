@@ -389,23 +389,28 @@ t.test('tickets stay as long as a version needs them', async (t) => {
   again.close()
 })
 
-t.test('directories', async (t) => {
+t.test('a directory that two devices have made', async (t) => {
   const vault = new TestVault(12)
   t.teardown(() => {
     vault.remove()
   })
-  const session = vault.open()
+  const journalFolder = vault.state
+  const session = vault.open({ journalFolder })
   session.mkdir('/docs')
-  session.write('/docs/a', 'in both')
-  const copy = put(vault.blob('/docs'), 'B (1)~')
-  cpSync(vault.blob('/docs'), copy, { recursive: true })
-  session.write('/docs/b', 'in one')
+  session.write('/docs/a', 'of one')
+  const blob = vault.blob('/docs')
   session.close()
+  const copy = put(blob, 'B (1)~')
+  renameSync(blob, copy)
+  const other = vault.open()
+  other.mkdir('/docs')
+  other.write('/docs/a', 'of the other')
+  other.close()
   vault.skew += 10_000
-  const again = vault.open({ holdInodes: true })
+  let again = vault.open({ journalFolder })
   t.same(names(again), ['docs', 'docs (conflict)'])
-  t.same(names(again, '/docs (conflict)'), ['a'])
-  t.equal(content(again, '/docs (conflict)/a'), 'in both')
+  t.equal(content(again, '/docs (conflict)/a'), 'of one')
+  t.equal(content(again, '/docs/a'), 'of the other')
   again.write('/docs (conflict)/new', 'written there')
   again.mkdir('/docs (conflict)/below')
   t.throws(
@@ -418,23 +423,74 @@ t.test('directories', async (t) => {
   again.rename('/docs (conflict)', '/other')
   t.notOk(existsSync(copy))
   again.close()
+  again = vault.open({ journalFolder })
+  t.equal(content(again, '/docs/a'), 'of the other')
+  t.equal(content(again, '/other/a'), 'of one')
+  t.equal(again.stat('/other').mode & 0o7777, 0o1777)
+  again.close()
   settled(t, vault, {
     '/docs': '',
-    '/docs/a': 'in both',
-    '/docs/b': 'in one',
+    '/docs/a': 'of the other',
     '/other': '',
-    '/other/a': 'in both',
+    '/other/a': 'of one',
     '/other/new': 'written there',
     '/other/below': '',
   })
-  // and one that is removed
+})
+
+t.test('a directory that was copied with its metas', async (t) => {
+  const vault = new TestVault(12)
+  t.teardown(() => {
+    vault.remove()
+  })
+  const journalFolder = vault.state
+  const session = vault.open({ journalFolder })
+  session.mkdir('/docs')
+  session.write('/docs/a', 'in both')
+  const copy = put(vault.blob('/docs'), 'B (1)~')
   cpSync(vault.blob('/docs'), copy, { recursive: true })
-  const last = vault.open()
-  last.unlink('/docs (conflict)/a')
-  last.unlink('/docs (conflict)/b')
-  last.rmdir('/docs (conflict)')
+  session.write('/docs/b', 'in one')
+  // the first has newer metas than the copy
+  session.setattr('/docs', { mode: 0o1777 })
+  session.close()
+  vault.skew += 10_000
+  const again = vault.open({ journalFolder })
+  t.equal(content(again, '/docs (conflict)/a'), 'in both')
+  again.write('/docs (conflict)/new', 'written there')
+  // what would make the first an old one
+  t.throws(
+    () => {
+      again.rename('/docs (conflict)', '/other')
+    },
+    { code: 'EXDEV' },
+    'mv copies it',
+  )
+  t.throws(
+    () => {
+      again.setattr('/docs (conflict)', { mode: 0o1777 })
+    },
+    { code: 'EOPNOTSUPP' },
+  )
+  again.rename('/docs (conflict)/new', '/docs/new')
+  again.unlink('/docs (conflict)/a')
+  again.rmdir('/docs (conflict)')
   t.notOk(existsSync(copy))
-  t.same(names(last), ['docs', 'other'])
+  again.close()
+  const expected = { '/docs/a': 'in both', '/docs/b': 'in one', '/docs/new': 'written there' }
+  // the first is what it was for a machine that remembers all of it
+  const last = vault.open({ journalFolder })
+  for (const [path, text] of Object.entries(expected)) t.equal(content(last, path), text, path)
+  // and where it has another name by now
+  cpSync(vault.blob('/docs'), copy, { recursive: true })
+  last.rename('/docs', '/moved')
+  t.throws(
+    () => {
+      last.rename('/docs (conflict)', '/other')
+    },
+    { code: 'EXDEV' },
+  )
+  t.equal(content(last, '/docs (conflict)/a'), 'in both')
+  t.equal(content(last, '/moved/a'), 'in both')
   last.close()
 })
 

@@ -1,0 +1,49 @@
+// A conflict copy of a directory may have the very metas of the first, and with them its ids. For whoever
+// remembers a meta, two directories with it are one, and a newer seal of it makes the other an old one.
+
+import { Buffer } from 'node:buffer'
+import { CofferError, type ErrorCode } from '../errors.js'
+import { emptyStat } from '../store/backing.js'
+import type { Inode } from './inode.js'
+import { isDirectory, type Tree } from './tree.js'
+
+const stat = emptyStat()
+
+/**
+ * Throws `code` where the metas of a conflict copy must not be sealed anew, since they are another
+ * directory's, too. EXDEV lets `mv` copy what is in it.
+ */
+export function assertOwnMetas(tree: Tree, inode: Inode, code: ErrorCode): void {
+  const { copy, parent } = inode
+  if (copy === null || parent === null) return
+  const { memory } = tree.ctx
+  const { metas } = tree.directory(inode)
+  const place = memory.place(inode.dirId, inode.name)
+  const beside = [copy.name]
+  for (const other of tree.directory(parent).conflicts.values())
+    if (other.name === copy.name && other.file !== copy.file) beside.push(other.shown)
+  const shared =
+    metas.some(({ objectId }) => memory.isElsewhere(objectId, place)) ||
+    beside.some((name) => {
+      const other = tree.locate(parent, name, stat)
+      return other !== null && other !== inode && has(tree, other, metas)
+    })
+  if (shared)
+    throw new CofferError(
+      code,
+      'the folder is a copy that has its meta files in common with another',
+    )
+}
+
+/** What cannot be read may have them. */
+function has(tree: Tree, inode: Inode, metas: readonly { objectId: Uint8Array }[]): boolean {
+  if (!isDirectory(inode)) return false
+  try {
+    return tree
+      .directory(inode)
+      .metas.some((one) => metas.some((of) => Buffer.compare(one.objectId, of.objectId) === 0))
+  } catch (error) {
+    if (error instanceof CofferError) return true
+    throw error
+  }
+}
