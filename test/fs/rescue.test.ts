@@ -339,3 +339,13 @@ t.test('what waits in memory and what lies beyond the seal come along', async (t
   t.ok(vault.judge().get('/long')?.content.equals(whole))
   t.ok(readFileSync(blob).equals(older))
 })
+
+t.test('an empty file is sealed when its last handle goes', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault } = prepare(t)
+  const session = vault.open({ parks: true })
+  session.create('/empty').close()
+  t.ok(session.exists('/empty'))
+  session.close()
+  t.ok(vault.judge().has('/empty'))
+})
