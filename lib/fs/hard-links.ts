@@ -2,7 +2,7 @@
 // other has a link ticket, which no seal outruns: so each name opens whatever is committed by another.
 
 import type { Place } from './directory.js'
-import { isPrecious } from './durability.js'
+import { isPrecious, syncDirectory } from './durability.js'
 import type { Inode, Name } from './inode.js'
 import type { SealedObject } from './sealed-object.js'
 import { hasLinkTicket, isSealedAt } from './tickets.js'
@@ -23,6 +23,11 @@ export function secure(
   return above + 1
 }
 
+/** The next seal gives up the name of the last one, so the disk must have the new name before. */
+function keepName(tree: Tree, inode: Inode): void {
+  if (inode.parent !== null && isPrecious(tree, inode)) syncDirectory(tree, inode.parent)
+}
+
 /**
  * The name that a commit seals, and what its sealSeq must exceed. With more than one link it is the
  * sealed name that stays, and so it does where the name that we know has gone. A rename ticket would
@@ -36,8 +41,10 @@ export function nameToSeal(
 ): { place: Place; above: number } {
   const { seal } = object
   const bearsSealed = inode.others.length === 0 && isSealedAt(object, inode)
-  if (seal === null || (links === 1 && (bearsSealed || tree.settle(inode))))
+  if (seal === null || (links === 1 && (bearsSealed || tree.settle(inode)))) {
+    if (seal !== null && !isSealedAt(object, inode)) keepName(tree, inode)
     return { place: { parentDirId: inode.dirId, name: inode.name }, above: 0 }
+  }
   let above = seal.sealSeq
   if (links > 1) {
     const durable = isPrecious(tree, inode)

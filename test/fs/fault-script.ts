@@ -76,6 +76,9 @@ export function play(p: Player, pass: () => void): void {
   })
   p.step('rename', () => {
     p.rename('/moved', '/moved to')
+    const moved = p.open('/moved to')
+    p.write(moved, 10, 20)
+    p.close(moved)
     const file = p.create('/just written')
     p.write(file, 0, 99)
     p.close(file)
