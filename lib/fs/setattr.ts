@@ -179,6 +179,7 @@ function utimens(tree: Tree, inode: Inode, changes: AttributeChanges): void {
   if (body === null) {
     const [dirfd, name] = where(tree, inode)
     backing.utimes(dirfd, name, atime, mtime)
+    tree.touched(inode)
     return
   }
   const now = timeOf(clock())

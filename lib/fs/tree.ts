@@ -62,6 +62,8 @@ export class Tree {
   unwatch: (inode: Inode) => void = () => undefined
   /** for how long what is said of the names in a directory may be believed */
   validMs: (directory: Inode) => number = () => MOMENT_MS
+  /** told that a blob which nobody has open gets another time here: inotify says that it was written to */
+  touched: (inode: Inode) => void = () => undefined
   /** tells adapters that a name leads elsewhere, without their doing */
   outdated: (parent: Inode, name: string) => void = () => undefined
   /** paths of conflict copies that the log knows of */

@@ -38,6 +38,8 @@ export class Watch {
   readonly #tell: (outdated: Outdated[]) => void
   readonly #folder: FolderWatch<Inode> | null
   #outdated: Outdated[] = []
+  /** by ourselves, since events were last taken */
+  readonly #touched = new Set<Inode>()
   /** wall clock of the last overflow, milliseconds */
   #lostAt = -Infinity
 
@@ -53,6 +55,7 @@ export class Watch {
       inode.watch = -1
     }
     tree.validMs = (directory) => this.#validMs(directory)
+    if (this.#folder !== null) tree.touched = (inode) => this.#touched.add(inode)
     tree.outdated = (parent, name) => {
       this.#entry(parent, name)
     }
@@ -101,6 +104,7 @@ export class Watch {
         this.#lost()
       },
     )
+    this.#touched.clear()
     if (this.#outdated.length === 0) return
     this.#tell(this.#outdated)
     this.#outdated = []
@@ -169,7 +173,8 @@ export class Watch {
       if (echo) return
       this.#outdated.push({ what: 'inode', nodeid: known.nodeid, content: true })
       // what was closed here just now may have got another time since
-      if (written && !isRecent(known, this.#tree.ctx.clock())) this.arrivals.add(parent, file)
+      if (written && !this.#touched.has(known) && !isRecent(known, this.#tree.ctx.clock()))
+        this.arrivals.add(parent, file)
       return
     }
     // what is being written here is compared at its seal

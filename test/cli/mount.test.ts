@@ -69,7 +69,7 @@ t.test('mount, use, status, unmount, mount again', async (t) => {
   })
   t.match(
     world.run(['status']).out,
-    /drive\n +vault: +.*vault\n[^]*open: +1 file\n +engine: +openssl\n +log: +.*log\n/,
+    /drive\n +vault: +.*vault\n[^]*open: +1 file\n +engine: +openssl\n +stored: +last at 20.*\n +log: +.*log\n/,
   )
   closeSync(fd)
   t.match(world.run(['info', world.vault]).out, new RegExp(`mounted at: +${world.mountpoint}`))
