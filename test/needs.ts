@@ -78,6 +78,7 @@ const CONDITIONS = {
   chattr: () => lacksProgram('chattr', 'e2fsprogs'),
   syncthing: () => lacksProgram('syncthing'),
   ip: () => lacksProgram('ip', 'iproute2'),
+  nsenter: () => lacksProgram('nsenter', 'util-linux'),
   faketime: () => lacksProgram('faketime'),
   setpriv: () => lacksProgram('setpriv', 'util-linux'),
 } as const satisfies Record<string, () => string | null>

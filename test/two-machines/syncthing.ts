@@ -98,11 +98,12 @@ class Syncthing {
     mkdirSync(join(this.#machine.vault, '.stfolder'), { recursive: true })
     execFileSync('chown', [`${uid}:${gid}`, join(this.#machine.vault, '.stfolder')])
     const log = openSync(join(this.#home, 'log'), 'a')
-    // ip and setpriv become what they start, so that this is its process id
+    // They become what they start, so that this is its process id. Not `ip netns exec`: that takes a copy
+    // of all mounts, and a drive with one there does not end when it is unmounted here.
     this.#process = spawn(
-      'ip',
+      'nsenter',
       [
-        ...['netns', 'exec', this.#socket.namespace],
+        `--net=/run/netns/${this.#socket.namespace}`,
         ...['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'],
         ...['syncthing', 'serve', `--home=${this.#home}`, '--no-browser', '--no-restart'],
       ],

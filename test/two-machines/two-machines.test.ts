@@ -14,7 +14,20 @@ const FEWEST = 40
 t.setTimeout(280_000)
 
 void t.test(`${ROUNDS} rounds`, async (t) => {
-  if (!needs(t, 'root', 'mount', 'fuse', 'fusermount3', 'syncthing', 'ip', 'setpriv', 'faketime'))
+  if (
+    !needs(
+      t,
+      'root',
+      'mount',
+      'fuse',
+      'fusermount3',
+      'syncthing',
+      'ip',
+      'nsenter',
+      'setpriv',
+      'faketime',
+    )
+  )
     return
   const scratch = mkdtempSync(join(tmpdir(), 'coffer-week-'))
   const endings: (() => void)[] = []
