@@ -171,7 +171,7 @@ void t.test('an unmount waits for a file that is being written', async (t) => {
   const drive = new Drive(t, home)
   drive.mount(...NATIVE)
   const writing = await writer(t, join(drive.mountpoint, 'x'))
-  const busy = drive.run('unmount', drive.mountpoint)
+  const busy = drive.run('unmount', drive.mountpoint, '--wait', '1s')
   t.equal(busy.status, 16)
   t.match(busy.stderr, /is in use by (node|MainThread) /)
   const { pid } = drive
