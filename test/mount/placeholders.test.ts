@@ -23,9 +23,12 @@ interface Ready {
   log: () => string
 }
 
-/** A drive over a folder in which `online`, `locked` and `d/second` are online-only, and nothing comes. */
-async function prepare(t: Test, ...options: string[]): Promise<Ready> {
-  const world = new World(t)
+let written: World | null = null
+
+/** A vault with everything in it, made once and then only copied from. */
+function source(): World {
+  if (written !== null) return written
+  const world = (written = new World(t))
   const at = (name: string): string => join(world.mountpoint, name)
   world.create()
   world.mount()
@@ -34,10 +37,18 @@ async function prepare(t: Test, ...options: string[]): Promise<Ready> {
   // its mode is in its seal alone
   spawnSync('chmod', ['4711', at('locked')])
   writeFileSync(at('here'), 'small')
-  world.run(['unmount', world.mountpoint])
+  const { code, err } = world.run(['unmount', world.mountpoint])
+  if (code !== 0) throw new Error(err)
+  return world
+}
+
+/** A drive over a folder in which `online`, `locked` and `d/second` are online-only, and nothing comes. */
+async function prepare(t: Test, ...options: string[]): Promise<Ready> {
+  const world = new World(t)
+  const at = (name: string): string => join(world.mountpoint, name)
   const cloud = join(world.folder, 'cloud')
   mkdirSync(cloud)
-  const stubs = await startStubs(t, cloud, world.vault)
+  const stubs = await startStubs(t, cloud, source().vault)
   await stubs.obey({ engine: 'waits', evict: LARGE })
   const { code, err } = world.run(['mount', cloud, world.mountpoint, ...options])
   if (code !== 0) throw new Error(err)
