@@ -1,6 +1,6 @@
 // What a sync client leaves behind where a directory was: it was renamed on one machine while a file in
 // it was changed on another, so the client keeps that file, at the old place and without a meta. Its
-// seal says which directory it is of; there it goes, as it is. FORMAT.md §7.
+// seal, or its ticket, says which directory it is of; there it goes, as it is. FORMAT.md §7.
 
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
@@ -12,7 +12,7 @@ import { decodeEntry } from './entry-names.js'
 import { directoryOf } from './find-directory.js'
 import type { Inode } from './inode.js'
 import { SealedObject } from './sealed-object.js'
-import { checkPlace } from './tickets.js'
+import { checkPlace, ticketBeside } from './tickets.js'
 import type { Tree } from './tree.js'
 
 const stat = emptyStat()
@@ -67,7 +67,7 @@ function bringHomeFrom(tree: Tree, dirfd: number, file: string, homes: Homes): n
   }
 }
 
-/** The directory that an object is sealed for; null where none is known. */
+/** The directory that an object is of; null where none is known. */
 function homeOf(
   tree: Tree,
   dirfd: number,
@@ -79,13 +79,15 @@ function homeOf(
   return withSeal(tree, dirfd, file, extension, (object) => {
     const { seal } = object
     if (seal === null) return null
-    const key = Buffer.from(seal.parentDirId).toString('hex')
-    const inode = homes.get(key) ?? (homes.has(key) ? null : directoryOf(tree, seal.parentDirId))
+    // a file that was renamed into the directory is still sealed for the one that it came from
+    const { parentDirId } = ticketBeside(tree.ctx, dirfd, object, base)?.ticket ?? seal
+    const key = Buffer.from(parentDirId).toString('hex')
+    const inode = homes.get(key) ?? (homes.has(key) ? null : directoryOf(tree, parentDirId))
     homes.set(key, inode)
     const id =
       inode === null
         ? undefined
-        : tree.directory(inode).ids.find(({ dirId }) => sameBytes(dirId, seal.parentDirId))
+        : tree.directory(inode).ids.find(({ dirId }) => sameBytes(dirId, parentDirId))
     if (inode === null || id === undefined) return null
     const name = decodeEntry(tree.ctx, [id], dirfd, base, extension)?.name
     if (name === undefined) return null

@@ -36,6 +36,17 @@ function readTicket(
   object: SealedObject,
   { base, dirId, name }: Place,
 ): Found | null {
+  const found = ticketBeside(ctx, dirfd, object, base)
+  return found !== null && names(found.ticket, dirId, name) ? found : null
+}
+
+/** The ticket beside a blob, whatever place it is for, or null where there is none. */
+export function ticketBeside(
+  ctx: Context,
+  dirfd: number,
+  object: SealedObject,
+  base: string,
+): Found | null {
   const file = ticketName(base, object.objectId)
   // whatever else lies under that name is no ticket, and no reason to refuse the blob
   if (!ctx.backing.stat(dirfd, file, stat)) {
@@ -54,7 +65,7 @@ function readTicket(
   const record = bytes.subarray(0, size)
   const rename = openTicket(record, SLOT_RENAME_TICKET, object.header, object.keys.seal)
   const ticket = rename ?? openTicket(record, SLOT_LINK_TICKET, object.header, object.keys.seal)
-  if (ticket === null || !names(ticket, dirId, name)) return null
+  if (ticket === null) return null
   if (rename !== null && rename.sealSeq <= (object.seal?.sealSeq ?? 0)) return null
   return { ticket, kind: rename !== null ? 'rename' : 'link' }
 }

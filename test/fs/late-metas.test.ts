@@ -567,6 +567,7 @@ function renamedAndEdited(t: Test, by: 1 | 2): void {
   let one = vault.on(1)
   one.write(`/d/${long}`, 'long')
   one.write('/d/to go', 'x')
+  one.write('/came', 'from outside')
   one.close()
   let two = vault.on(2)
   for (const path of ['/d', '/d/sub']) two.list(path)
@@ -590,6 +591,7 @@ function renamedAndEdited(t: Test, by: 1 | 2): void {
   two.write('/d/sub/new', 'below')
   two.mkdir('/d/made')
   two.write('/d/made/in it', 'made')
+  two.rename('/came', '/d/came')
   two.close()
   // the client removes what the other has renamed, and keeps what was changed or made
   for (const name of ['to go', 'sub/g']) rmSync(vault.blob(`/d/${name}`))
@@ -618,6 +620,7 @@ function renamedAndEdited(t: Test, by: 1 | 2): void {
   for (const session of [one, two, vault.open()]) {
     t.notOk(session.exists('/d'))
     t.same([...session.list('/e').keys()].filter((name) => !name.includes('conflict')).sort(), [
+      'came',
       'f',
       'made',
       'sub',
@@ -627,6 +630,7 @@ function renamedAndEdited(t: Test, by: 1 | 2): void {
     t.equal(session.read('/e/sub/new').toString(), 'below')
     t.equal(session.read('/e/sub/g').toString(), 'two')
     t.equal(session.read('/e/made/in it').toString(), 'made')
+    t.equal(session.read('/e/came').toString(), 'from outside')
     t.equal(session.read(`/e/${long}`).toString(), 'long')
   }
   const [copy, ...others] = readdirSync(vault.blob('/e')).filter((name) =>
