@@ -111,6 +111,7 @@ class Syncthing {
         cwd: '/',
         env: { PATH: process.env.PATH, HOME: this.#machine.home, STNOUPGRADE: '1' },
         stdio: ['ignore', log, log],
+        detached: true, // a group of its own
       },
     )
     closeSync(log)
@@ -182,7 +183,9 @@ class Syncthing {
     this.ask('POST', `/rest/system/resume?device=${other.id}`)
 
   end(): void {
-    this.#process?.kill('SIGKILL')
+    // with the one that it watches
+    if (this.#process?.pid !== undefined && this.#process.exitCode === null)
+      process.kill(-this.#process.pid, 'SIGKILL')
   }
 }
 
