@@ -302,7 +302,9 @@ void t.test('when it cannot be used', (t) => {
     else process.env.NODE_OPTIONS = before
   })
   process.env.NODE_OPTIONS = `--require ${block}`
-  const words = [drive.vault, drive.mountpoint, '--passfile', join(home, 'password')]
+  // so that the folder can be removed
+  const kept = ['--passfile', join(home, 'password'), '--keep-mountpoint']
+  const words = [drive.vault, drive.mountpoint, ...kept]
   if (needs(t, 'fuse')) {
     const absent = drive.run('mount', ...words, ...NATIVE)
     t.equal(absent.status, 15)
