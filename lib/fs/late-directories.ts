@@ -176,6 +176,8 @@ export class LateDirectories {
         else this.#late.delete(inode)
       } catch (error) {
         if (!(error instanceof CofferError)) throw error
+        // one above it was removed
+        if (error.code === 'ENOENT') this.#late.delete(inode)
         // whoever asks for it is told of anything else
         if (error instanceof LateMeta && this.#isDue(inode))
           this.#tried(inode, () => {

@@ -33,8 +33,8 @@ interface Found {
  * whose seal names that place and is no older than what is remembered; by prevTag only where none does
  * by its current name. Throws DIRECTORY_META where none counts and none is remembered; LateMeta where
  * that is because it has not arrived yet. Where no meta is refused, one that this machine has removed or
- * moved away counts from memory, after the others, if a child is there again. A conflict copy is another version, maybe of the same metas:
- * what is remembered is of the first, and must not learn from this one.
+ * moved away counts from memory, after the others, if a child is there again. A conflict copy is another
+ * version, maybe of the same metas: what is remembered is of the first, and must not learn from this one.
  */
 export function loadDirectory(
   ctx: Context,
@@ -54,7 +54,8 @@ export function loadDirectory(
   // beside others, those without which something in the directory could not be read
   const needed = metas.length === 0 ? kept : kept.filter((of) => isNamed(ctx, dirfd, listing, of))
   metas.push(...needed.sort(byRank))
-  const returned = isCopy || !(problem instanceof LateMeta) ? [] : goneMetas(ctx, dirfd, place, metas)
+  const returned =
+    isCopy || !(problem instanceof LateMeta) ? [] : goneMetas(ctx, dirfd, place, metas)
   metas.push(...returned.sort(byRank))
   if (metas.length === 0) throw problem
   const directory = new Directory(idsOf(ctx, metas), metas)
