@@ -54,8 +54,10 @@ export function loadDirectory(
   // beside others, those without which something in the directory could not be read
   const needed = metas.length === 0 ? kept : kept.filter((of) => isNamed(ctx, dirfd, listing, of))
   metas.push(...needed.sort(byRank))
-  const returned =
-    isCopy || !(problem instanceof LateMeta) ? [] : goneMetas(ctx, dirfd, place, metas)
+  const gone = isCopy || !(problem instanceof LateMeta) ? [] : goneMetas(ctx, place, metas)
+  const returned = gone.filter((of) =>
+    metas.length === 0 ? holdsVerified(ctx, dirfd, of) : isNamed(ctx, dirfd, listing, of),
+  )
   metas.push(...returned.sort(byRank))
   if (metas.length === 0) throw problem
   const directory = new Directory(idsOf(ctx, metas), metas)
@@ -114,10 +116,10 @@ function keptMetas(ctx: Context, place: Place, there: readonly Meta[]): Meta[] {
  * a child lies there that is sealed for it. The meta is never taken from the folder: an old one that is
  * put back says nothing.
  */
-function goneMetas(ctx: Context, dirfd: number, place: Place, there: readonly Meta[]): Meta[] {
+function goneMetas(ctx: Context, place: Place, there: readonly Meta[]): Meta[] {
   const { memory } = ctx
   const gone = memory.goneFrom(memory.place(place.parentDirId, place.name))
-  return recalled(ctx, place, gone, there).filter((meta) => holdsVerified(ctx, dirfd, meta))
+  return recalled(ctx, place, gone, there)
 }
 
 function recalled(

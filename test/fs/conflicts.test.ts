@@ -586,10 +586,13 @@ t.test(
       renameSync(`${blob}.aside`, blob)
     }
     t.same(names(session, '/d'), ['f', 'f (conflict)', 'g', 'g (conflict)'])
-    for (const name of ['f', 'g']) session.rmdir(`/d/${name}`)
-    session.rename('/d/g (conflict)', '/d/g')
-    t.equal(content(session, '/d/g'), 'the file')
-    for (const name of ['f (conflict)', 'g']) session.unlink(`/d/${name}`)
+    session.at('/d', () => {
+      session.list('/d')
+      for (const name of ['f', 'g']) session.rmdir(`/d/${name}`)
+      session.rename('/d/g (conflict)', '/d/g')
+      t.equal(content(session, '/d/g'), 'the file')
+      for (const name of ['f (conflict)', 'g']) session.unlink(`/d/${name}`)
+    })
     session.rmdir('/d')
     t.notOk(session.exists('/d'))
   },
