@@ -435,6 +435,25 @@ t.test('a removed directory is read again where a child of it is there, and no m
   session.close()
 })
 
+t.test('one that was made and removed since the mount is known after the next, too', async (t) => {
+  const vault = withDirectory(t)
+  const session = vault.on(1)
+  session.mkdir('/n')
+  session.write('/n/f', 'of n')
+  const [folder, blob] = [vault.blob('/n'), vault.blob('/n/f')]
+  const bytes = readFileSync(blob)
+  session.unlink('/n/f')
+  session.rmdir('/n')
+  mkdirSync(folder)
+  writeFileSync(blob, bytes)
+  t.equal(vault.again(1).read('/n/f').toString(), 'of n')
+  t.equal(
+    errno(() => vault.on(2).list('/n')),
+    EIO,
+    'whoever has never seen it waits',
+  )
+})
+
 t.test('a new directory in its place shows the children of both', async (t) => {
   const { vault, folder, aside } = removed(t)
   rmSync(folder, { recursive: true })
