@@ -18,11 +18,14 @@ const ENTRY_SIZE = 80
 export const FRAME_HEAD = 16
 
 /** META: a meta that was used. LEFT: its directory is not there any more. SEEN: the highest sealSeq of
- * a writer. SIZE: of a file. Others are of a later version, and skipped. */
+ * a writer. SIZE: of a file. GONE: a meta whose directory is not there any more. Others are of a later
+ * version, and skipped. */
 export const ENTRY_META = 1
 export const ENTRY_LEFT = 2
 export const ENTRY_SEEN = 3
 export const ENTRY_SIZE_OF = 4
+export const ENTRY_GONE = 5
+const HAS_META: ReadonlySet<number> = new Set([ENTRY_META, ENTRY_GONE])
 
 /** 16 bytes as a string of as many characters, so that they can be looked up. */
 export type Id = string
@@ -127,7 +130,7 @@ export function openFrame(
       place: id(1),
       dirId: id(2),
       writer: id(3),
-      meta: type === ENTRY_META && index < shape.metas ? metaAt(shape, position, index) : null,
+      meta: HAS_META.has(type) && index < shape.metas ? metaAt(shape, position, index) : null,
     })
   }
   return entries

@@ -52,6 +52,8 @@ export class Directory {
   pending = new Map<string, Inode>()
   /** entries that are not ours; never touched */
   foreign = 0
+  /** it was removed or moved away, as far as this machine knows; but something of it is there again */
+  returned = false
   /** others have changed it since it was read */
   stale = false
   /** the backing directory's times just before it was read */

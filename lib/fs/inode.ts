@@ -139,6 +139,10 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
 export const backingName = ({ stub, copy, base, extension }: Inode): string =>
   stub ?? copy?.file ?? base + extension
 
+/** Under a backing name that a sync client gave it; one that is only hidden lies where it belongs. */
+export const isVersion = ({ copy, base, extension }: Pick<Inode, 'copy' | 'base' | 'extension'>) =>
+  copy !== null && copy.file !== base + extension
+
 export const shownName = ({ copy, name }: Pick<Name, 'copy' | 'name'>): string =>
   copy?.shown ?? name
 

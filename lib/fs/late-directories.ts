@@ -44,7 +44,7 @@ export class LateDirectories {
   /** The directory has been read. */
   loaded(inode: Inode, directory: Directory): void {
     if (directory.isKept) {
-      this.#note(inode, 'remembered')
+      this.#note(inode, 'remembered', directory.returned)
       this.#restore(inode, directory)
     } else this.#arrived(inode)
     forgetElsewhere(this.#tree, inode, directory)
@@ -56,10 +56,16 @@ export class LateDirectories {
     else this.#late.delete(inode)
   }
 
-  #note(inode: Inode, state: State): void {
+  #note(inode: Inode, state: State, returned = false): void {
     const before = this.#late.get(inode)
     if (before?.state === state || (before === undefined && this.#late.size >= LATE_MAX)) return
     this.#late.set(inode, { state, doneAt: -1 })
+    if (returned) {
+      const message =
+        'a directory that was removed or moved away here is there again, without its meta file and with something in it that others have kept'
+      this.#tell(inode, 'meta-returned', message)
+      return
+    }
     const message =
       state === 'waiting'
         ? 'a directory waits for its meta file, which has not arrived yet'
@@ -170,6 +176,8 @@ export class LateDirectories {
         else this.#late.delete(inode)
       } catch (error) {
         if (!(error instanceof CofferError)) throw error
+        // one above it was removed
+        if (error.code === 'ENOENT') this.#late.delete(inode)
         // whoever asks for it is told of anything else
         if (error instanceof LateMeta && this.#isDue(inode))
           this.#tried(inode, () => {

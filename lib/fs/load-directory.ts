@@ -16,7 +16,9 @@ import {
   type Place,
 } from './directory.js'
 import { decodeEntry } from './entry-names.js'
+import { holdsVerified } from './holds-verified.js'
 import { Later } from './later.js'
+import type { Kept } from './memory.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
 
 /** A meta that counts, with what is to be remembered of it. */
@@ -30,8 +32,9 @@ interface Found {
  * The directory `dirfd`, which is reached as (parentDirId, name). Of the metas in it every one counts
  * whose seal names that place and is no older than what is remembered; by prevTag only where none does
  * by its current name. Throws DIRECTORY_META where none counts and none is remembered; LateMeta where
- * that is because it has not arrived yet. A conflict copy is another version, maybe of the same metas:
- * what is remembered is of the first, and must not learn from this one.
+ * that is because it has not arrived yet. Where no meta is refused, one that this machine has removed or
+ * moved away counts from memory, after the others, if a child is there again. A conflict copy is another
+ * version, maybe of the same metas: what is remembered is of the first, and must not learn from this one.
  */
 export function loadDirectory(
   ctx: Context,
@@ -51,8 +54,14 @@ export function loadDirectory(
   // beside others, those without which something in the directory could not be read
   const needed = metas.length === 0 ? kept : kept.filter((of) => isNamed(ctx, dirfd, listing, of))
   metas.push(...needed.sort(byRank))
+  const gone = isCopy || !(problem instanceof LateMeta) ? [] : goneMetas(ctx, place, metas)
+  const returned = gone.filter((of) =>
+    metas.length === 0 ? holdsVerified(ctx, dirfd, of) : isNamed(ctx, dirfd, listing, of),
+  )
+  metas.push(...returned.sort(byRank))
   if (metas.length === 0) throw problem
   const directory = new Directory(idsOf(ctx, metas), metas)
+  directory.returned = returned.length > 0
   directory.note(listing)
   return directory
 }
@@ -97,10 +106,31 @@ const refused = (problem: string): CofferError =>
 
 /** What this machine remembers of the place, but those that are there. */
 function keptMetas(ctx: Context, place: Place, there: readonly Meta[]): Meta[] {
-  const metas: Meta[] = []
   const { memory } = ctx
-  for (const one of memory.keptAt(memory.place(place.parentDirId, place.name))) {
-    const bytes = memory.bytes(one)
+  const kept = memory.keptAt(memory.place(place.parentDirId, place.name))
+  return recalled(ctx, place, kept, there)
+}
+
+/**
+ * What it remembers of the directories that have left the place. Somebody else goes on using one where
+ * a child lies there that is sealed for it. The meta is never taken from the folder: an old one that is
+ * put back says nothing.
+ */
+function goneMetas(ctx: Context, place: Place, there: readonly Meta[]): Meta[] {
+  const { memory } = ctx
+  const gone = memory.goneFrom(memory.place(place.parentDirId, place.name))
+  return recalled(ctx, place, gone, there)
+}
+
+function recalled(
+  ctx: Context,
+  place: Place,
+  some: readonly Kept[],
+  there: readonly Meta[],
+): Meta[] {
+  const metas: Meta[] = []
+  for (const one of some) {
+    const bytes = ctx.memory.bytes(one)
     if (bytes === null) continue
     try {
       const meta = lendKept(ctx, bytes, (object, seal) => {

@@ -6,6 +6,7 @@
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import {
+  ENTRY_GONE,
   ENTRY_LEFT,
   ENTRY_META,
   ENTRY_SEEN,
@@ -33,6 +34,9 @@ const QUEUE_MAX = 16 * 1024
 const OBJECTS_MAX = 256 * 1024
 const SIZES_MAX = 128 * 1024
 const SIZES_QUEUED = 512
+/** Metas of directories that have gone that are kept at most, and at one place. */
+const GONE_MAX = 4096
+const GONE_AT_PLACE_MAX = 4
 
 /** A meta that was used, at the place that its seal names. */
 export interface Kept {
@@ -46,6 +50,8 @@ export interface Kept {
   meta: Uint8Array | number
   /** its directory is not there any more */
   left: boolean
+  /** there is a better one, or none is wanted: where it is not stored yet it never will be */
+  dropped: boolean
 }
 
 interface Known {
@@ -75,6 +81,9 @@ export class Memory {
   /** how many there are in `#objects` */
   readonly #count = { metas: 0, seen: 0 }
   readonly #places = new Map<Id, Kept[]>()
+  /** metas by the places that their directories have left, the latest first */
+  readonly #gone = new Map<Id, Kept[]>()
+  #goneCount = 0
   readonly #sizes = new Map<Id, number>()
   #queue: Queued[] = []
   /** asked for several times in a row */
@@ -110,9 +119,14 @@ export class Memory {
 
   #recall({ type, id, place, dirId, writer, number, meta }: MemoryEntry): void {
     if (type === ENTRY_META && typeof meta === 'number') {
-      this.#keep({ objectId: id, place, dirId, writer, sealSeq: number, meta, left: false })
-    } else if (type === ENTRY_LEFT) this.#leave(id, place)
-    else if (type === ENTRY_SEEN) this.#saw(id, writer, number)
+      this.#keep({ objectId: id, place, dirId, writer, sealSeq: number, meta, ...HERE })
+    } else if (type === ENTRY_GONE && typeof meta === 'number') {
+      this.#saw(id, writer, number)
+      this.#noteGone({ objectId: id, place, dirId, writer, sealSeq: number, meta, ...GONE })
+    } else if (type === ENTRY_LEFT) {
+      const kept = this.#leave(id, place)
+      if (kept !== null) this.#noteGone({ ...kept, ...GONE })
+    } else if (type === ENTRY_SEEN) this.#saw(id, writer, number)
     else if (type === ENTRY_SIZE_OF) this.#setSize(id, number)
   }
 
@@ -144,6 +158,7 @@ export class Memory {
 
   #keep(kept: Kept): void {
     this.#leave(kept.objectId, kept.place)
+    this.#dropGone(kept.place, ({ objectId }) => objectId === kept.objectId)
     this.#saw(kept.objectId, kept.writer, kept.sealSeq)
     this.#known(kept.objectId).kept.push(kept)
     this.#count.metas++
@@ -156,7 +171,7 @@ export class Memory {
   #leave(objectId: Id, place: Id): Kept | null {
     const kept = this.#find(objectId, place)
     if (kept === null) return null
-    kept.left = true
+    kept.dropped = true
     this.#count.metas--
     const known = this.#known(objectId)
     known.kept = known.kept.filter((one) => one !== kept)
@@ -164,6 +179,32 @@ export class Memory {
     if (others.length === 0) this.#places.delete(place)
     else this.#places.set(place, others)
     return kept
+  }
+
+  #noteGone(gone: Kept): void {
+    this.#dropGone(gone.place, ({ objectId }, i) => {
+      return objectId === gone.objectId || i >= GONE_AT_PLACE_MAX - 1
+    })
+    const others = this.#gone.get(gone.place) ?? []
+    // the places that were left last come last
+    this.#gone.delete(gone.place)
+    this.#gone.set(gone.place, [gone, ...others])
+    this.#goneCount++
+    const [oldest] = this.#gone.keys()
+    if (this.#goneCount > GONE_MAX && oldest !== undefined) this.#dropGone(oldest, () => true)
+  }
+
+  #dropGone(place: Id, isDropped: (gone: Kept, index: number) => boolean): void {
+    const there = this.#gone.get(place)
+    if (there === undefined) return
+    const left: Kept[] = []
+    for (const [i, gone] of there.entries()) {
+      gone.dropped = isDropped(gone, i)
+      if (!gone.dropped) left.push(gone)
+    }
+    this.#goneCount -= there.length - left.length
+    if (left.length === 0) this.#gone.delete(place)
+    else this.#gone.set(place, left)
   }
 
   #find(objectId: Id, place: Id): Kept | null {
@@ -201,7 +242,7 @@ export class Memory {
     const known = this.#find(id, place)
     if (known !== null && known.sealSeq >= seal.sealSeq) return
     const of = { objectId: id, place, dirId: idOf(seal.acc), writer: idOf(seal.writer) }
-    const kept = { ...of, sealSeq: seal.sealSeq, meta: header, left: false }
+    const kept = { ...of, sealSeq: seal.sealSeq, meta: header, ...HERE }
     this.#keep(kept)
     this.#enqueue(kept, since)
   }
@@ -217,6 +258,9 @@ export class Memory {
     const now = this.#ctx.clock()
     this.#enqueue({ ...entry, type: ENTRY_SEEN }, now)
     this.#enqueue({ ...entry, type: ENTRY_LEFT }, now)
+    const gone = { ...kept, ...GONE }
+    this.#noteGone(gone)
+    if (typeof gone.meta !== 'number') this.#enqueue(gone, now)
   }
 
   /** The directory at that place was removed here. */
@@ -229,11 +273,17 @@ export class Memory {
     return this.#places.get(place) ?? []
   }
 
+  /** Of the directories that were there, and were removed or moved away: the last first. */
+  goneFrom(place: Id): readonly Kept[] {
+    this.#open()
+    return this.#gone.get(place) ?? []
+  }
+
   /** Of a meta that was found at `place`: where else it was used. */
   keptElsewhere(objectId: Uint8Array, place: Id): Kept[] {
     this.#open()
     const { kept } = this.#objects.get(idOf(objectId)) ?? { kept: [] }
-    return kept.length < 2 ? [] : kept.filter((one) => one.place !== place)
+    return kept.filter((one) => one.place !== place)
   }
 
   /** Is it remembered at another place than this? */
@@ -303,7 +353,7 @@ export class Memory {
     if (this.#queue.length % QUEUE_FULL !== 0) return
     this.#store(this.#ctx.clock() - SETTLED_MS)
     for (const { what } of this.#queue.splice(0, Math.max(0, this.#queue.length - QUEUE_MAX)))
-      if ('left' in what && !what.left) this.#leave(what.objectId, what.place)
+      if ('left' in what && !what.left && !what.dropped) this.#leave(what.objectId, what.place)
   }
 
   /** Stores what is settled; milliseconds until the next look. */
@@ -329,7 +379,7 @@ export class Memory {
     for (const queued of this.#queue) {
       const { what, since } = queued
       const kept = 'left' in what ? what : null
-      if (kept?.left === true) continue
+      if (kept?.dropped === true) continue
       if (since > before) later.push(queued)
       else {
         entries.push('left' in what ? entryOf(what) : what)
@@ -346,7 +396,8 @@ export class Memory {
   }
 
   #compact(log: MemoryLog): void {
-    const { metas, seen } = this.#count
+    const { seen } = this.#count
+    const metas = this.#count.metas + this.#goneCount
     if (!log.isWasteful(seen + metas + this.#sizes.size, metas)) return
     const owners: (Kept | null)[] = []
     settle(log.rewrite(this.#everything(log, owners)), owners)
@@ -366,6 +417,12 @@ export class Memory {
         owners.push(null)
         yield { ...NOTHING, type: ENTRY_SEEN, id, writer, number: sealSeq }
       }
+    }
+    for (const one of [...this.#gone.values()].flatMap((there) => there.toReversed())) {
+      const meta = typeof one.meta === 'number' ? log.meta(one.meta) : null
+      if (meta === null) continue
+      owners.push(one)
+      yield { ...entryOf(one), meta }
     }
     for (const [id, number] of this.#sizes) {
       owners.push(null)
@@ -396,8 +453,11 @@ export class Memory {
 
 const NOTHING = { number: 0, place: NO_ID, dirId: NO_ID, writer: NO_ID, meta: null }
 
-const entryOf = ({ objectId, place, dirId, writer, sealSeq, meta }: Kept): MemoryEntry => ({
-  type: ENTRY_META,
+const HERE = { left: false, dropped: false }
+const GONE = { left: true, dropped: false }
+
+const entryOf = ({ objectId, place, dirId, writer, sealSeq, meta, left }: Kept): MemoryEntry => ({
+  type: left ? ENTRY_GONE : ENTRY_META,
   number: sealSeq,
   id: objectId,
   place,

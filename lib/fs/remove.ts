@@ -4,7 +4,7 @@ import { CofferError } from '../errors.js'
 import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { directoryChanged } from './directory.js'
-import { backingName, blobPath, isRecent, RECENT_MS, type Inode } from './inode.js'
+import { backingName, blobPath, isRecent, isVersion, RECENT_MS, type Inode } from './inode.js'
 import { reseal } from './reseal.js'
 import { temporaryName } from './small-files.js'
 import { removeTickets, removeYoungTickets } from './ticket-files.js'
@@ -117,7 +117,7 @@ export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
   tree.directory(parent).lose(inode.copy)
   const { memory } = tree.ctx
   // what is remembered there is of the directory that a copy is shown beside
-  if (inode.copy === null) memory.removed(memory.place(inode.dirId, inode.name))
+  if (!isVersion(inode)) memory.removed(memory.place(inode.dirId, inode.name))
   removeCompanions(tree, parent, inode.base)
 }
 

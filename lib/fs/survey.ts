@@ -29,10 +29,10 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
   directory.note(files)
   const bearers = new Map<string, Bearer>()
   const copies: Found[] = []
-  let foreign = 0
+  const foreign: string[] = []
   for (const file of files) {
     const parsed = parseBackingName(file)
-    if (parsed.what === 'foreign') foreign++
+    if (parsed.what === 'foreign') foreign.push(file)
     if (parsed.what !== 'object' && parsed.what !== 'copy') continue
     const bearer = parsed.what === 'object' ? bearerOf(tree, directory, dirfd, file, parsed) : null
     if (bearer !== null) {
@@ -44,7 +44,7 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
       continue
     }
     const copy = copyOf(tree, directory, dirfd, file)
-    if (copy === null) foreign++
+    if (copy === null) foreign.push(file)
     else copies.push(copy)
   }
   tellForeign(tree, inode, directory, foreign)
@@ -124,10 +124,18 @@ function tell(tree: Tree, inode: Inode, file: string, shown: string): void {
   tree.ctx.log({ level: 'info', event: 'conflict', message, blob, path })
 }
 
-function tellForeign(tree: Tree, inode: Inode, directory: Directory, foreign: number): void {
-  if (foreign > 0 && foreign !== directory.foreign) {
-    const message = `${String(foreign)} entries of the vault folder are not coffer's, or do not belong here; they are not shown`
-    tree.ctx.log({ level: 'warn', event: 'foreign-file', message, blob: blobPath(inode) })
+/** They keep their directory from being removed, so the first of them is named. */
+function tellForeign(
+  tree: Tree,
+  inode: Inode,
+  directory: Directory,
+  foreign: readonly string[],
+): void {
+  const [first] = foreign
+  if (first !== undefined && foreign.length !== directory.foreign) {
+    const message = `${String(foreign.length)} entries of the vault folder are not coffer's, or do not belong here; they are not shown`
+    const blob = `${blobPath(inode)}/${first}`
+    tree.ctx.log({ level: 'warn', event: 'foreign-file', message, blob })
   }
-  directory.foreign = foreign
+  directory.foreign = foreign.length
 }

@@ -20,7 +20,15 @@ import { MOMENT_MS } from './filesystem.js'
 import { rootDirectory, type Directory, type DirectoryId } from './directory.js'
 import { LateDirectories } from './late-directories.js'
 import { loadDirectory } from './load-directory.js'
-import { backingName, newInode, ROOT_NODEID, type Copy, type Inode, type Name } from './inode.js'
+import {
+  backingName,
+  isVersion,
+  newInode,
+  ROOT_NODEID,
+  type Copy,
+  type Inode,
+  type Name,
+} from './inode.js'
 import { SealedObject } from './sealed-object.js'
 import { survey } from './survey.js'
 import { checkPlace } from './tickets.js'
@@ -146,9 +154,9 @@ export class Tree {
       directory =
         inode === this.root
           ? rootDirectory(ctx, dirfd)
-          : loadDirectory(ctx, dirfd, inode.dirId, inode.name, inode.copy !== null)
+          : loadDirectory(ctx, dirfd, inode.dirId, inode.name, isVersion(inode))
     } catch (error) {
-      if (inode.copy === null) this.late.failed(inode, error)
+      if (!isVersion(inode)) this.late.failed(inode, error)
       throw error
     }
     directory.loaded = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
@@ -161,7 +169,7 @@ export class Tree {
       directory.foreign = before.foreign
       if (sameIds(before, directory)) directory.conflicts = before.conflicts
     }
-    if (inode.copy === null) this.late.loaded(inode, directory)
+    if (!isVersion(inode)) this.late.loaded(inode, directory)
     return directory
   }
 
@@ -211,7 +219,10 @@ export class Tree {
     )
   }
 
-  /** A name that is in no map costs a listing only where it has the shape of a conflict copy's. */
+  /**
+   * A name that is in no map costs a listing only where it has the shape of a conflict copy's. What hid
+   * a copy may have gone: whoever has listed the two finds it by either name, until the next listing.
+   */
   #locateConflict(parent: Inode, directory: Directory, name: string, stat: FileStat): Inode | null {
     let copy = directory.conflicts.get(name)
     if (copy === undefined && isConflictShaped(name)) {
@@ -224,12 +235,10 @@ export class Tree {
     const { placeholders } = this.ctx.fetches
     const there = this.ctx.backing.stat(dirfd, file, stat)
     const stub = there || !placeholders.hasStubs ? null : placeholders.find(dirfd, file, stat)
-    if (
-      (there || stub !== null) &&
-      this.#isOurs(extension, stat) &&
-      (file !== base + extension || this.#isHidden(parent, directory, copy))
-    ) {
-      const inode = this.adopt(parent, copy.name, base, extension, dirId, stat, copy)
+    if ((there || stub !== null) && this.#isOurs(extension, stat)) {
+      const isCopy = file !== base + extension || this.#isHidden(parent, directory, copy)
+      const as = isCopy ? copy : null
+      const inode = this.adopt(parent, copy.name, base, extension, dirId, stat, as)
       inode.stub = stub
       return inode
     }

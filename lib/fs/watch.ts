@@ -150,14 +150,28 @@ export class Watch {
     if (known === undefined) {
       if (there && (event.entry || event.written)) this.arrivals.add(parent, file)
       if (!there || parsed === null) return
-      const { ids } = directory
-      const name = decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)?.name
+      const { base, extension } = parsed
+      const nameUnder = ({ ids }: Directory): string | undefined =>
+        decodeEntry(tree.ctx, ids, dirfd, base, extension)?.name
+      let name = nameUnder(directory)
+      if (name === undefined && this.#isRememberedAs(parent, directory)) {
+        this.#identity(parent, directory)
+        name = nameUnder(parent.directory ?? directory)
+      }
       if (name !== undefined) this.#entry(parent, name)
     } else if (!there || stat.ino !== known.ino) {
       this.#entry(parent, nameAt(tree, known, parent, file))
       this.#attributes(known)
       if (there) this.arrivals.add(parent, file)
     } else if (event.content) this.#content(parent, known, file, stat, event.written)
+  }
+
+  /** Has it, or had another in its place, an id that was not needed when it was read? */
+  #isRememberedAs({ dirId, name, parent }: Inode, { metas }: Directory): boolean {
+    if (parent === null) return false
+    const { memory } = this.#tree.ctx
+    const place = memory.place(dirId, name)
+    return memory.keptAt(place).length + memory.goneFrom(place).length > metas.length
   }
 
   /** The same blob was written to, or its attributes were. */

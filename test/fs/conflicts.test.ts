@@ -531,7 +531,9 @@ t.test('one name with several extensions', async (t) => {
   t.match(vault.judgeConflicts(), [{ of: '/x', type: 'file', problem: null }])
   again.rmdir('/x')
   t.equal(content(again, '/x'), 'the file', 'what hid it has gone')
-  t.notOk(again.exists('/x (conflict)'))
+  t.equal(content(again, '/x (conflict)'), 'the file', 'for whoever has listed it so')
+  t.same(names(again), ['x'])
+  t.notOk(again.exists('/x (conflict)'), 'and not after that')
   again.mkdir('/y')
   again.close()
   settled(t, vault, { '/x': 'the file', '/y': '' })
@@ -566,6 +568,35 @@ t.test('one name under two ids of a directory', async (t) => {
   t.same(vault.judgeConflicts(), [])
   t.equal(vault.judge().get('/d/y')?.problem, null)
 })
+
+t.test(
+  'what hid a copy goes first, and the copy is removed under the name that was listed',
+  async (t) => {
+    const vault = new TestVault(12)
+    t.teardown(() => {
+      vault.remove()
+    })
+    const session = vault.open()
+    session.mkdir('/d')
+    for (const name of ['f', 'g']) {
+      session.write(`/d/${name}`, 'the file')
+      const blob = vault.blob(`/d/${name}`)
+      renameSync(blob, `${blob}.aside`)
+      session.mkdir(`/d/${name}`)
+      renameSync(`${blob}.aside`, blob)
+    }
+    t.same(names(session, '/d'), ['f', 'f (conflict)', 'g', 'g (conflict)'])
+    session.at('/d', () => {
+      session.list('/d')
+      for (const name of ['f', 'g']) session.rmdir(`/d/${name}`)
+      session.rename('/d/g (conflict)', '/d/g')
+      t.equal(content(session, '/d/g'), 'the file')
+      for (const name of ['f (conflict)', 'g']) session.unlink(`/d/${name}`)
+    })
+    session.rmdir('/d')
+    t.notOk(session.exists('/d'))
+  },
+)
 
 t.test('links and special nodes', async (t) => {
   const vault = new TestVault(12)

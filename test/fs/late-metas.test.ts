@@ -388,6 +388,89 @@ t.test('a removed directory does not come back, unless somebody seals it anew', 
   )
 })
 
+/** A machine has removed /d/sub; the folder has it again, without its meta. */
+function removed(t: Test): { vault: Shared; folder: string; aside: string } {
+  const vault = withDirectory(t)
+  const folder = vault.blob('/d/sub')
+  const aside = join(vault.state, 'aside')
+  cpSync(folder, aside, { recursive: true, preserveTimestamps: true })
+  const session = vault.on(1)
+  session.unlink('/d/sub/g')
+  session.rmdir('/d/sub')
+  session.close()
+  mkdirSync(folder)
+  return { vault, folder, aside }
+}
+
+t.test('a removed directory is read again where a child of it is there, and no meta', async (t) => {
+  const { vault, folder, aside } = removed(t)
+  let session = vault.on(1)
+  const waits = (what: string): void => {
+    t.equal(
+      errno(() => session.list('/d/sub')),
+      EIO,
+      what,
+    )
+  }
+  waits('an empty one is nobody’s')
+  const blob = readdirSync(aside).find((name) => name.endsWith('.cff'))!
+  const bytes = readFileSync(join(aside, blob))
+  writeFileSync(join(folder, blob), Buffer.alloc(bytes.length, 1))
+  waits('a child must be whole')
+  rmSync(join(folder, blob))
+  cpSync(vault.blob('/d/f'), join(folder, blob))
+  waits('and of that directory')
+  cpSync(vault.blob('/d/f'), join(folder, vault.blob('/d/f').split('/').at(-1)!))
+  waits('under its name, too')
+  writeFileSync(join(folder, blob), bytes)
+  for (const round of ['first', 'after a mount', 'and another']) {
+    t.equal(session.read('/d/sub/g').toString(), 'two', round)
+    t.same([...session.list('/d/sub').keys()], ['g'])
+    t.same(events(session).slice(-1), ['meta-returned'])
+    session = vault.again(1)
+  }
+  const meta = readdirSync(aside).find((name) => name.endsWith('.cfm'))!
+  cpSync(join(aside, meta), join(folder, meta))
+  waits('an old meta beside it is refused')
+  session.close()
+})
+
+t.test('one that was made and removed since the mount is known after the next, too', async (t) => {
+  const vault = withDirectory(t)
+  const session = vault.on(1)
+  session.mkdir('/n')
+  session.write('/n/f', 'of n')
+  const [folder, blob] = [vault.blob('/n'), vault.blob('/n/f')]
+  const bytes = readFileSync(blob)
+  session.unlink('/n/f')
+  session.rmdir('/n')
+  mkdirSync(folder)
+  writeFileSync(blob, bytes)
+  t.equal(vault.again(1).read('/n/f').toString(), 'of n')
+  t.equal(
+    errno(() => vault.on(2).list('/n')),
+    EIO,
+    'whoever has never seen it waits',
+  )
+})
+
+t.test('a new directory in its place shows the children of both', async (t) => {
+  const { vault, folder, aside } = removed(t)
+  rmSync(folder, { recursive: true })
+  const session = vault.on(1)
+  session.mkdir('/d/sub')
+  session.write('/d/sub/new', 'new')
+  const blob = readdirSync(aside).find((name) => name.endsWith('.cff'))!
+  cpSync(join(aside, blob), join(folder, blob))
+  vault.skew += 1500
+  t.same([...session.list('/d/sub').keys()].sort(), ['g', 'new'])
+  t.equal(session.read('/d/sub/g').toString(), 'two')
+  t.equal(session.read('/d/sub/new').toString(), 'new')
+  session.write('/d/sub/h', 'h')
+  session.close()
+  t.equal(vault.open().read('/d/sub/h').toString(), 'h', 'what is made is of the new one')
+})
+
 t.test('swapped directories stay refused', async (t) => {
   const vault = withDirectory(t)
   let session = vault.on(1)
@@ -519,11 +602,9 @@ t.test('deleted on one machine, edited on the other', async (t) => {
   writeFileSync(edited, kept)
   const late = vault.on(2)
   t.equal(late.read('/d/f').toString(), 'one', 'whoever edited it goes on')
-  t.equal(
-    errno(() => one.read('/d/f')),
-    EIO,
-    'whoever deleted it waits',
-  )
+  t.equal(one.read('/d/f').toString(), 'one', 'and whoever deleted it reads it')
+  t.same(events(one), ['meta-returned'])
+  t.same(one.drive.counters.late, [{ path: '/d', state: 'remembered' }])
   vault.skew += TEN_MINUTES + 1000
   late.drive.tend()
   t.equal(one.read('/d/f').toString(), 'one', 'and sees it when the meta is back')
@@ -602,20 +683,19 @@ function renamedAndEdited(t: Test, by: 1 | 2): void {
   for (const session of [one, two]) {
     t.same([...session.list('/e').keys()].sort(), ['f', 'sub'])
   }
-  t.equal(
-    errno(() => one.list('/d')),
-    EIO,
-    'to whoever renamed it, it is not what it was',
-  )
+  t.equal(one.read('/d/f').toString(), 'edited', 'whoever renamed it reads it where it lies')
+  t.equal(one.read('/d/sub/new').toString(), 'below')
+  t.equal(one.read('/d/made/in it').toString(), 'made')
+  t.equal(one.read('/e/f').toString(), 'one', 'and it is none of the new place yet')
   t.equal(two.read('/d/f').toString(), 'edited', 'whoever edited in it goes on')
   one.drive.tend()
   two.drive.tend()
   t.ok(existsSync(folder))
   vault.skew += TEN_MINUTES + 1000
-  const [at, late] = by === 1 ? [one, 'meta-waiting'] : [two, 'meta-remembered']
+  const [at, late] = by === 1 ? [one, 'meta-returned'] : [two, 'meta-remembered']
   at.drive.tend()
   t.notOk(existsSync(folder), 'nothing is left of the old one')
-  t.match(at.log, [{ event: late }, { event: 'brought-home' }])
+  t.match([at.log[0], at.log.at(-1)], [{ event: late }, { event: 'brought-home' }])
   t.same(at.drive.counters.late, [])
   for (const session of [one, two, vault.open()]) {
     t.notOk(session.exists('/d'))

@@ -15,6 +15,7 @@ export interface Violation extends Trouble {
 const PATIENCE_MS = 8000
 export const LOST = 'lost'
 export const HIDDEN = 'hidden'
+export const UNREADABLE = 'unreadable'
 const LOOK_MS = 1000
 /** SHA-256 of nothing: a file that was created and whose bytes had not come when its drive was killed. */
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -98,7 +99,7 @@ function compare(machines: readonly Machine[], views: readonly View[], ledger: L
       const { error, hash } = view.get(path) ?? {}
       const name = machines[i]?.name ?? ''
       if (error !== undefined)
-        troubles.push({ kind: `unreadable ${error}`, path, detail: `at ${name}` })
+        troubles.push({ kind: `${UNREADABLE} ${error}`, path, detail: `at ${name}` })
       if (hash === undefined) continue
       hashes.add(hash)
       if (ledger.get(hash) === undefined && hash !== EMPTY)
@@ -130,7 +131,7 @@ export function unreadable(
       return hash !== undefined && hash === after.get(path)?.hash && to - from > interval
     })
     .map(({ path, code, from, to }) => ({
-      kind: `unreadable ${code} while others came`,
+      kind: `${UNREADABLE} ${code} while others came`,
       path,
       detail: `at ${machine.name}, for ${to - from} ms`,
     }))

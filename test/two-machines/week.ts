@@ -3,7 +3,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '../power-cut/random.js'
 import type { Client } from './client.js'
-import { HIDDEN, isWarning, judge, LOST, look, unreadable, type Violation } from './judge.js'
+import {
+  HIDDEN,
+  isWarning,
+  judge,
+  LOST,
+  look,
+  UNREADABLE,
+  unreadable,
+  type Violation,
+} from './judge.js'
 import { Ledger } from './ledger.js'
 import type { Machine } from './machine.js'
 import { anyPlace, Player } from './player.js'
@@ -26,7 +35,7 @@ export interface Round {
   shownMs: number
   files: number
   violations: Violation[]
-  /** what was wrong until the machines had been left alone for ten minutes */
+  /** what was wrong, but readable, until the machines had been left alone for ten minutes */
   healed: Violation[]
   /** lines of the logs: event, how often */
   logged: Record<string, number>
@@ -119,9 +128,12 @@ export async function* playWeek(
     const waited = first.violations.some(({ kind }) => !kind.startsWith('until'))
     if (waited) await rest(machines, client, patience)
     const { violations, views, ms } = waited ? await judge(machines, ledger) : first
-    const healed = first.violations.filter(
+    const gone = first.violations.filter(
       ({ kind, path }) => !violations.some((one) => one.kind === kind && one.path === path),
     )
+    // what has arrived must be readable at once
+    const healed = gone.filter(({ kind }) => !kind.startsWith(UNREADABLE))
+    violations.push(...gone.filter(({ kind }) => kind.startsWith(UNREADABLE)))
     for (const { kind, path } of violations) if (kind === LOST || kind === HIDDEN) ledger.miss(path)
     if (unsettled !== null)
       violations.push({ kind: 'not settled', path: '', detail: unsettled, history: [] })
