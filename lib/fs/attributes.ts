@@ -17,7 +17,7 @@ import { backingName, type Inode } from './inode.js'
 import { modeIsSealed } from './mode.js'
 import { timeOf } from './nonces.js'
 import { isPlaceholder, stubbedSize } from './placeholders.js'
-import { SealedObject } from './sealed-object.js'
+import { lendObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import type { Tree } from './tree.js'
 
@@ -68,20 +68,10 @@ function readSealed(
     if (inode.parent === null) return null
     if (inode.extension === '.cfs' && stat.size !== HEADER_SIZE) return null
     const dirfd = tree.descriptor(inode.parent)
-    const fd = ctx.backing.openRead(dirfd, backingName(inode))
-    try {
-      const header = new Uint8Array(HEADER_SIZE)
-      if (ctx.backing.read(fd, header, 0, HEADER_SIZE, 0) < HEADER_SIZE) return null
-      const object = SealedObject.parse(ctx, header, KIND_OF[inode.extension])
-      try {
-        checkPlace(ctx, dirfd, object, inode)
-        return object.seal
-      } finally {
-        object.wipe()
-      }
-    } finally {
-      ctx.backing.close(fd)
-    }
+    return lendObject(ctx, dirfd, backingName(inode), KIND_OF[inode.extension], (object) => {
+      checkPlace(ctx, dirfd, object, inode)
+      return object.seal
+    })
   } catch {
     return null
   }

@@ -10,11 +10,12 @@ import type { Generation } from '../format/keys.js'
 import { idOf } from '../format/memory.js'
 import { metaName, parseBackingName } from '../format/name.js'
 import { previousTag, type Seal } from '../format/seal.js'
-import { emptyStat, type FileStat, type FileTime } from '../store/backing.js'
+import { emptyStat, type FileTime } from '../store/backing.js'
 import type { Context } from './context.js'
 import type { Copy, Inode } from './inode.js'
 import { SealedObject, ZERO16, type PreparedSeal } from './sealed-object.js'
 import { replaceSmall } from './small-files.js'
+import type { Stamp } from './stamp.js'
 
 const stat = emptyStat()
 
@@ -35,8 +36,6 @@ export interface Meta {
   kept: Uint8Array | null
 }
 
-export type Stamp = Pick<FileStat, 'mtimeSec' | 'mtimeNsec' | 'ctimeSec' | 'ctimeNsec'>
-
 export class Directory {
   /** The first names all new entries and is tried first. */
   readonly ids: DirectoryId[]
@@ -56,7 +55,7 @@ export class Directory {
   returned = false
   /** others have changed it since it was read */
   stale = false
-  /** the backing directory's times just before it was read */
+  /** the backing directory just before it was read */
   loaded: Stamp | null = null
   /** where nobody tells of changes: wall clock of the reading, and of the next look, milliseconds */
   loadedAt = 0
@@ -76,16 +75,6 @@ export class Directory {
     const id = this.ids[0]
     if (id === undefined) throw new CofferError('DIRECTORY_META', 'the directory has no id')
     return id
-  }
-
-  isAsLoaded({ mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }: Stamp): boolean {
-    const { loaded } = this
-    return (
-      loaded?.mtimeSec === mtimeSec &&
-      loaded.mtimeNsec === mtimeNsec &&
-      loaded.ctimeSec === ctimeSec &&
-      loaded.ctimeNsec === ctimeNsec
-    )
   }
 
   noteTicket(base: string, file: string): void {
@@ -131,6 +120,9 @@ export function rootDirectory(ctx: Context, dirfd: number): Directory {
 }
 
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+
+export const sameIds = (a: readonly DirectoryId[], b: readonly DirectoryId[]): boolean =>
+  a.length === b.length && a.every(({ dirId }, i) => sameBytes(dirId, b[i]?.dirId ?? dirId))
 
 /**
  * The times of a directory that has got or lost a name which the vault folder does not show (yet).

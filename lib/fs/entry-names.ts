@@ -1,13 +1,12 @@
 // Backing names decoded under an id of their directory. FORMAT.md §7.
 
 import { Buffer } from 'node:buffer'
-import { HEADER_SIZE } from '../format/constants.js'
 import { decodeName, encodeName, longBase, type ObjectExtension } from '../format/name.js'
 import { KIND_OF } from './attributes.js'
 import type { Context } from './context.js'
 import type { DirectoryId } from './directory.js'
 import { Later } from './later.js'
-import { SealedObject } from './sealed-object.js'
+import { lendObject } from './sealed-object.js'
 
 const SIDECAR_MAX = 272
 
@@ -74,19 +73,10 @@ function nameFromSeal(
 ): string | null {
   if (extension === '.cfd' || ctx.fetches.isMarked(dirfd, file)) return null
   try {
-    const fd = ctx.backing.openRead(dirfd, file)
-    try {
-      const header = new Uint8Array(HEADER_SIZE)
-      if (ctx.backing.read(fd, header, 0, HEADER_SIZE, 0) < HEADER_SIZE) return null
-      const object = SealedObject.parse(ctx, header, KIND_OF[extension])
-      object.wipe()
-      if (object.seal === null || Buffer.compare(object.seal.parentDirId, id.dirId) !== 0)
-        return null
-      const { name } = object.seal
-      return encodeName(ctx.engine, id.generation.name, id.dirId, name).base === base ? name : null
-    } finally {
-      ctx.backing.close(fd)
-    }
+    const seal = lendObject(ctx, dirfd, file, KIND_OF[extension], (object) => object.seal)
+    if (seal === null || Buffer.compare(seal.parentDirId, id.dirId) !== 0) return null
+    const { name } = seal
+    return encodeName(ctx.engine, id.generation.name, id.dirId, name).base === base ? name : null
   } catch {
     return null
   }

@@ -10,6 +10,7 @@ import { FileContent, NO_ERASE } from './file-content.js'
 import type { Journal, JournaledBlob } from './journal.js'
 import { timeOf } from './nonces.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
+import { isUnchanged, stampOf, type Stamp } from './stamp.js'
 import { CLOSED, emptyStat, type FileStat, type FileTime } from '../store/backing.js'
 
 /** Bytes that went straight to a blob before it is synced, so that a replay has not to read more. */
@@ -60,7 +61,7 @@ export class FileBody implements JournaledBlob {
   /** somebody else has written over the blob while it was open: there is nothing whole to be had */
   superseded = false
   /** the backing inode when the header was last seen to be ours */
-  readonly #seen = { size: -1, mtimeSec: 0, mtimeNsec: 0, ctimeSec: 0, ctimeNsec: 0 }
+  #seen: Stamp | null = null
   /** where the blob lies below the vault folder */
   path: () => string = () => ''
   readonly #ctx: Context
@@ -199,25 +200,13 @@ export class FileBody implements JournaledBlob {
     const { backing, journal } = this.#ctx
     if (this.superseded) return false
     backing.statFd(this.fd, stat)
-    const seen = this.#seen
-    if (
-      seen.mtimeNsec === stat.mtimeNsec &&
-      seen.ctimeNsec === stat.ctimeNsec &&
-      seen.size === stat.size &&
-      seen.mtimeSec === stat.mtimeSec &&
-      seen.ctimeSec === stat.ctimeSec
-    )
-      return true
+    if (isUnchanged(this.#seen, stat)) return true
     // what is journaled and not yet in the blob, or was never sealed, cannot be compared
     if (this.object.seal !== null && journal?.owes(this.ino) !== true) {
       const got = backing.read(this.fd, there, 0, HEADER_SIZE, 0)
       if (got !== HEADER_SIZE || Buffer.compare(there, this.object.header) !== 0) return false
     }
-    seen.size = stat.size
-    seen.mtimeSec = stat.mtimeSec
-    seen.mtimeNsec = stat.mtimeNsec
-    seen.ctimeSec = stat.ctimeSec
-    seen.ctimeNsec = stat.ctimeNsec
+    this.#seen = stampOf(stat)
     return true
   }
 

@@ -8,15 +8,14 @@ import type { Context } from './context.js'
 import type { Meta } from './directory.js'
 import { decodeEntry } from './entry-names.js'
 import { loadDirectory } from './load-directory.js'
-import { SealedObject } from './sealed-object.js'
+import { lendObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 
 /** A file below one of its directories will do. */
 export function holdsVerified(ctx: Context, dirfd: number, { keyId, seal }: Meta): boolean {
-  const { backing } = ctx
   const dirId = seal.acc
   const ids = [{ dirId, generation: ctx.keyring.generation(keyId) }]
-  return backing.list(dirfd).some((file) => {
+  return ctx.backing.list(dirfd).some((file) => {
     const parsed = parseBackingName(file)
     if (parsed.what !== 'object') return false
     const { base, extension } = parsed
@@ -26,18 +25,10 @@ export function holdsVerified(ctx: Context, dirfd: number, { keyId, seal }: Meta
       if (extension === '.cfd') return holdsBelow(ctx, dirfd, file, dirId, name)
       // what would have to be fetched first says nothing
       if (ctx.fetches.isMarked(dirfd, file)) return false
-      const fd = backing.openRead(dirfd, file)
-      try {
-        const object = SealedObject.read(ctx, fd, KIND_OF[extension])
-        try {
-          checkPlace(ctx, dirfd, object, { base, dirId, name })
-          return true
-        } finally {
-          object.wipe()
-        }
-      } finally {
-        backing.close(fd)
-      }
+      lendObject(ctx, dirfd, file, KIND_OF[extension], (object) =>
+        checkPlace(ctx, dirfd, object, { base, dirId, name }),
+      )
+      return true
     } catch (error) {
       if (error instanceof CofferError) return false
       throw error

@@ -7,6 +7,7 @@ import type { Origin } from '../format/conflict.js'
 import type { ObjectExtension } from '../format/name.js'
 import type { Directory } from './directory.js'
 import type { FileBody } from './file-body.js'
+import type { Stamp } from './stamp.js'
 import type { Rescue } from './rescue.js'
 
 export const ROOT_NODEID = 1
@@ -93,13 +94,7 @@ export interface Inode {
   /** mode and device number in the seal, as read when the backing inode had this ctime */
   sealed: { ctimeSec: number; ctimeNsec: number; mode: number; rdev: number } | null
   /** what the blob looked like when the kernel's pages were last true */
-  cached: {
-    size: number
-    mtimeSec: number
-    mtimeNsec: number
-    ctimeSec: number
-    ctimeNsec: number
-  } | null
+  cached: Stamp | null
 }
 
 export function newInode(nodeid: number, extension: ObjectExtension, ino: number): Inode {

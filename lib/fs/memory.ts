@@ -286,13 +286,6 @@ export class Memory {
     return kept.filter((one) => one.place !== place)
   }
 
-  /** Is it remembered at another place than this? */
-  isElsewhere(objectId: Uint8Array, place: Id): boolean {
-    this.#open()
-    const { kept } = this.#objects.get(idOf(objectId)) ?? { kept: [] }
-    return kept.some((one) => one.place !== place)
-  }
-
   /** The directories that have that id. Looks at all: for what happens rarely. */
   keptOf(dirId: Uint8Array): Kept[] {
     this.#open()

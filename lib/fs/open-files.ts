@@ -13,6 +13,7 @@ import { Later } from './later.js'
 import { makeWritable, openBody } from './open-body.js'
 import { giveUpRescue } from './rescue.js'
 import { killPrivileges } from './setattr.js'
+import { isUnchanged, stampOf } from './stamp.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const { O_RDONLY, O_TRUNC } = constants
@@ -219,20 +220,13 @@ export class OpenFiles {
   /** After a close the kernel's pages are those of the blob as it is now. */
   #rememberPages(inode: Inode, body: FileBody): void {
     this.#tree.ctx.backing.statFd(body.fd, stat)
-    const { size, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = stat
-    inode.cached = { size, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
+    inode.cached = stampOf(stat)
   }
 
   #pagesAreTrue({ cached }: Inode, body: FileBody): boolean {
     if (cached === null) return false
     this.#tree.ctx.backing.statFd(body.fd, stat)
-    return (
-      cached.size === stat.size &&
-      cached.mtimeSec === stat.mtimeSec &&
-      cached.mtimeNsec === stat.mtimeNsec &&
-      cached.ctimeSec === stat.ctimeSec &&
-      cached.ctimeNsec === stat.ctimeNsec
-    )
+    return isUnchanged(cached, stat)
   }
 
   /** Seals what has been open and dirty for long enough; milliseconds until the next look. Throws `Later` last. */

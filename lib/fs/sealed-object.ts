@@ -169,3 +169,24 @@ export class SealedObject {
     this.keys.wipe()
   }
 }
+
+/** Lends the object of a blob that is here to `use`; the keys are gone afterwards. */
+export function lendObject<T>(
+  ctx: Context,
+  dirfd: number,
+  file: string,
+  kind: Kind,
+  use: (object: SealedObject) => T,
+): T {
+  const fd = ctx.backing.openRead(dirfd, file)
+  try {
+    const object = SealedObject.read(ctx, fd, kind)
+    try {
+      return use(object)
+    } finally {
+      object.wipe()
+    }
+  } finally {
+    ctx.backing.close(fd)
+  }
+}

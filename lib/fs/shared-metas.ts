@@ -23,7 +23,7 @@ export function assertOwnMetas(tree: Tree, inode: Inode, code: ErrorCode): void 
   for (const other of tree.directory(parent).conflicts.values())
     if (other.name === copy.name && other.file !== copy.file) beside.push(other.shown)
   const shared =
-    metas.some(({ objectId }) => memory.isElsewhere(objectId, place)) ||
+    metas.some(({ objectId }) => memory.keptElsewhere(objectId, place).length > 0) ||
     beside.some((name) => {
       const other = tree.locate(parent, name, stat)
       return other !== null && other !== inode && has(tree, other, metas)

@@ -11,7 +11,7 @@ import { sameBytes, type DirectoryId } from './directory.js'
 import { decodeEntry } from './entry-names.js'
 import { directoryOf } from './find-directory.js'
 import type { Inode } from './inode.js'
-import { SealedObject } from './sealed-object.js'
+import { lendObject, type SealedObject } from './sealed-object.js'
 import { checkPlace, ticketBeside } from './tickets.js'
 import type { Tree } from './tree.js'
 
@@ -127,17 +127,7 @@ function withBlob<T>(
   use: (object: SealedObject) => T,
 ): T {
   if (ctx.fetches.isMarked(dirfd, file)) throw new CofferError('ONLINE_ONLY', 'it is not here')
-  const fd = ctx.backing.openRead(dirfd, file)
-  try {
-    const object = SealedObject.read(ctx, fd, KIND_OF[extension])
-    try {
-      return use(object)
-    } finally {
-      object.wipe()
-    }
-  } finally {
-    ctx.backing.close(fd)
-  }
+  return lendObject(ctx, dirfd, file, KIND_OF[extension], use)
 }
 
 /** Under its name, or where that is taken as a conflict copy, as a sync client would name it. */

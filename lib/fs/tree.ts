@@ -1,7 +1,6 @@
 // The tree of inodes over the backing tree: which inode is at (parent, name), and the descriptors of
 // backing directories. It reads and remembers; the files named by system calls change things.
 
-import { Buffer } from 'node:buffer'
 import { constants } from 'node:fs'
 import type { LRUCache } from 'lru-cache'
 import { BugError, CofferError } from '../errors.js'
@@ -17,7 +16,7 @@ import type { VaultFolder } from '../store/vault-folder.js'
 import { KIND_OF } from './attributes.js'
 import { directoryDescriptors, type Context } from './context.js'
 import { MOMENT_MS } from './filesystem.js'
-import { rootDirectory, type Directory, type DirectoryId } from './directory.js'
+import { rootDirectory, sameIds, type Directory, type DirectoryId } from './directory.js'
 import { LateDirectories } from './late-directories.js'
 import { loadDirectory } from './load-directory.js'
 import {
@@ -29,7 +28,8 @@ import {
   type Inode,
   type Name,
 } from './inode.js'
-import { SealedObject } from './sealed-object.js'
+import { lendObject, type SealedObject } from './sealed-object.js'
+import { isUnchanged, stampOf } from './stamp.js'
 import { survey } from './survey.js'
 import { checkPlace } from './tickets.js'
 
@@ -50,10 +50,6 @@ const isSamePlace = (
   a: Pick<Inode, 'parent' | 'base' | 'copy'>,
   b: Pick<Inode, 'parent' | 'base' | 'copy'>,
 ): boolean => a.parent === b.parent && fileOf(inode, a) === fileOf(inode, b)
-
-const sameIds = (a: Directory, b: Directory): boolean =>
-  a.ids.length === b.ids.length &&
-  a.ids.every(({ dirId }, i) => Buffer.compare(dirId, b.ids[i]?.dirId ?? dirId) === 0)
 
 export class Tree {
   readonly ctx: Context
@@ -135,7 +131,7 @@ export class Tree {
     const now = this.ctx.clock()
     if (now < directory.lookAt && now >= directory.loadedAt) return true
     this.ctx.backing.statDirectory(this.descriptor(inode), this.#scratch)
-    if (!directory.isAsLoaded(this.#scratch)) return false
+    if (!isUnchanged(directory.loaded, this.#scratch)) return false
     directory.lookAt = now + MOMENT_MS
     return true
   }
@@ -148,7 +144,7 @@ export class Tree {
     if (inode.watch < 0) inode.watch = this.watch(inode, dirfd)
     const loadedAt = ctx.clock()
     ctx.backing.statDirectory(dirfd, this.#scratch)
-    const { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = this.#scratch
+    const loaded = stampOf(this.#scratch)
     let directory: Directory
     try {
       directory =
@@ -159,7 +155,7 @@ export class Tree {
       if (!isVersion(inode)) this.late.failed(inode, error)
       throw error
     }
-    directory.loaded = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec }
+    directory.loaded = loaded
     directory.loadedAt = loadedAt
     // a large one is not read again at every turn while files are made in it
     directory.lookAt = loadedAt + Math.max(MOMENT_MS, RELOAD_SHARE * (ctx.clock() - loadedAt))
@@ -167,7 +163,7 @@ export class Tree {
     if (before !== null) {
       directory.pending = before.pending
       directory.foreign = before.foreign
-      if (sameIds(before, directory)) directory.conflicts = before.conflicts
+      if (sameIds(before.ids, directory.ids)) directory.conflicts = before.conflicts
     }
     if (!isVersion(inode)) this.late.loaded(inode, directory)
     return directory
@@ -361,23 +357,16 @@ export class Tree {
     // it has shown its right to its own name when it was opened
     if (inode.body !== null) return bears(inode.body.object, found) ? 'both' : 'none'
     // it is not fetched for a look; until it is there each name is a file of its own
-    if (ctx.fetches.isMarked(this.descriptor(found.parent), fileOf(inode, found))) return 'none'
-    let object: SealedObject
+    const dirfd = this.descriptor(found.parent)
+    const file = fileOf(inode, found)
+    if (ctx.fetches.isMarked(dirfd, file)) return 'none'
     try {
-      const fd = ctx.backing.openRead(this.descriptor(found.parent), fileOf(inode, found))
-      try {
-        object = SealedObject.read(ctx, fd, KIND_OF[inode.extension])
-      } finally {
-        ctx.backing.close(fd)
-      }
+      return lendObject(ctx, dirfd, file, KIND_OF[inode.extension], (object) => {
+        if (!bears(object, found)) return 'none'
+        return this.names(inode).every((at) => bears(object, at)) ? 'both' : 'alone'
+      })
     } catch {
       return 'none'
-    }
-    try {
-      if (!bears(object, found)) return 'none'
-      return this.names(inode).every((at) => bears(object, at)) ? 'both' : 'alone'
-    } finally {
-      object.wipe()
     }
   }
 

@@ -2,17 +2,17 @@
 // are not true any more. Every event is only a reason to look; what is there decides, so our own doing
 // goes by without a word.
 
-import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import { parseBackingName, type ObjectExtension } from '../format/name.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
 import { Arrivals } from './arrivals.js'
-import type { Directory, DirectoryId } from './directory.js'
+import { sameIds, type Directory, type DirectoryId } from './directory.js'
 import { decodeEntry } from './entry-names.js'
 import { MOMENT_MS } from './filesystem.js'
 import { backingName, isRecent, shownName, type Inode } from './inode.js'
 import { Later } from './later.js'
+import { isUnchanged } from './stamp.js'
 import { fileOf, isDirectory, type Tree } from './tree.js'
 
 /** What an adapter is to forget. Nodeids as it knows them. */
@@ -178,13 +178,8 @@ export class Watch {
   #content(parent: Inode, known: Inode, file: string, found: FileStat, written: boolean): void {
     const { body, cached } = known
     if (body === null) {
-      const echo =
-        cached?.size === found.size &&
-        cached.mtimeSec === found.mtimeSec &&
-        cached.mtimeNsec === found.mtimeNsec &&
-        cached.ctimeSec === found.ctimeSec &&
-        cached.ctimeNsec === found.ctimeNsec
-      if (echo) return
+      // as our own last close left it
+      if (isUnchanged(cached, found)) return
       this.#outdated.push({ what: 'inode', nodeid: known.nodeid, content: true })
       // what was closed here just now may have got another time since
       if (written && !this.#touched.has(known) && !isRecent(known, this.#tree.ctx.clock()))
@@ -219,10 +214,7 @@ export class Watch {
     } catch {
       // without an id it cannot be read until one arrives
     }
-    const same =
-      ids.length === directory.ids.length &&
-      ids.every(({ dirId }, i) => Buffer.compare(dirId, directory.ids[i]?.dirId ?? dirId) === 0)
-    if (!same) this.#everything(parent)
+    if (!sameIds(ids, directory.ids)) this.#everything(parent)
   }
 
   #everything(parent: Inode): void {
