@@ -210,7 +210,8 @@ export class OpenFiles {
     if (inode.pending) this.#tree.unlinked(inode)
     if (inode.parent !== null) {
       this.#rememberPages(inode, body)
-      if (inode.extension === '.cff')
+      // the base of a conflict copy is that of the other version
+      if (inode.extension === '.cff' && inode.copy === null)
         this.#tree.ctx.memory.noteSize(inode.dirId, inode.base, body.content.size)
     }
     inode.body = null

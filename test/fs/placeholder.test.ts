@@ -1,7 +1,7 @@
 // Signs of online-only files, as systems and clients give them, and what a drive makes of stubs.
 
 import { spawn } from 'node:child_process'
-import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, copyFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Later } from '../../lib/fs/later.js'
@@ -18,6 +18,7 @@ import {
 import { needs } from '../needs.js'
 import { TestVault } from './session.js'
 
+const { O_RDWR, O_TRUNC } = constants
 const base64 = (text: string): Buffer => Buffer.from(text, 'base64')
 
 t.test('flags of macOS', async (t) => {
@@ -212,6 +213,25 @@ t.test('a stub that came while the directory was known, and its removal', async 
     [],
   )
   session.rmdir('/d')
+  session.close()
+})
+
+t.test('the size of a stub is remembered, and is not that of a conflict copy', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault } = evicted(t, nextcloud)
+  const session = vault.open({ parks: true })
+  session.list('/d')
+  session.write('/d/own', 'older, and longer')
+  const own = vault.blob('/d/own')
+  copyFileSync(own, own.replace('.cff', ' (1).cff'))
+  const file = session.open('/d/own', O_RDWR | O_TRUNC)
+  file.write(0, Buffer.from('newer'))
+  file.close()
+  t.equal(session.read('/d/own').toString(), 'newer')
+  const copy = [...session.list('/d').keys()].find((name) => name.startsWith('own (')) ?? ''
+  t.equal(session.read(`/d/${copy}`).toString(), 'older, and longer')
+  renameSync(own, `${own}.nextcloud`)
+  t.equal(session.stat('/d/own').size, 5)
   session.close()
 })
 
