@@ -29,13 +29,6 @@ interface Arguments extends PasswordSource {
   selfTest: Order['selfTest']
 }
 
-function idleSeconds(text: string | undefined): number {
-  if (text === undefined) return 0
-  const seconds = secondsOf('idle', text)
-  if (seconds === 0) throw new CofferError('USAGE', '--idle 0 is not a time')
-  return seconds
-}
-
 function lockEvents(text: string | undefined): LockEvent[] {
   if (text === undefined) return []
   return text.split(',').map((word) => {
@@ -57,9 +50,8 @@ function driverNamed(name: string): Driver {
 
 export async function mount(args: Arguments): Promise<number> {
   const driver = driverNamed(args.driver)
-  const idle = idleSeconds(args.idle)
-  const slowSeconds = secondsOf('slow-limit', args.slowLimit)
-  if (slowSeconds === 0) throw new CofferError('USAGE', '--slow-limit 0 is not a time')
+  const idleSeconds = args.idle === undefined ? 0 : secondsOf('idle', args.idle, 1)
+  const slowSeconds = secondsOf('slow-limit', args.slowLimit, 1)
   const lockOn = lockEvents(args.lockOn)
   const graceSeconds = secondsOf('grace', args.grace)
   for (const line of clearStale()) say(line)
@@ -68,7 +60,7 @@ export async function mount(args: Arguments): Promise<number> {
     ...args,
     driver,
     configFile,
-    idleSeconds: idle,
+    idleSeconds,
     slowSeconds,
     lockOn,
     graceSeconds,
