@@ -20,12 +20,9 @@ export interface Writer extends MountUser {
 export function writersOf(mountpoint: string): Writer[] {
   const root = mountpointPath(mountpoint)
   const writers: Writer[] = []
-  for (const entry of readdirSync('/proc')) {
-    if (!/^[0-9]+$/.test(entry)) continue
-    const process = join('/proc', entry)
-    const paths = new Set([...openToWrite(process, root), ...mappedToWrite(process, root)])
-    for (const path of paths)
-      writers.push({ pid: Number(entry), command: commandOf(process), path })
+  for (const [pid, process] of processes()) {
+    const paths = new Set([...openToWrite(process, root), ...mapped(process, root, / .w.s /)])
+    for (const path of paths) writers.push({ pid, command: commandOf(process), path })
   }
   return writers
 }
@@ -41,23 +38,18 @@ function* openToWrite(process: string, root: string): Generator<string> {
   }
 }
 
-function* mappedToWrite(process: string, root: string): Generator<string> {
-  for (const line of read(join(process, 'maps')).split('\n')) {
-    const slash = line.indexOf('/')
-    if (slash > 0 && / .w.s /.test(line) && isInside(line.slice(slash), root))
-      yield line.slice(slash)
-  }
-}
-
 export function usersOf(mountpoint: string): MountUser[] {
   const root = mountpointPath(mountpoint)
   const users: MountUser[] = []
-  for (const entry of readdirSync('/proc')) {
-    if (!/^[0-9]+$/.test(entry)) continue
-    const process = join('/proc', entry)
-    if (uses(process, root)) users.push({ pid: Number(entry), command: commandOf(process) })
-  }
+  for (const [pid, process] of processes())
+    if (uses(process, root)) users.push({ pid, command: commandOf(process) })
   return users
+}
+
+/** By number and folder, as far as they are there. */
+function* processes(): Generator<[number, string]> {
+  for (const entry of readdirSync('/proc'))
+    if (/^[0-9]+$/.test(entry)) yield [Number(entry), join('/proc', entry)]
 }
 
 function uses(process: string, root: string): boolean {
@@ -68,16 +60,15 @@ function uses(process: string, root: string): boolean {
   for (const fd of list(descriptors)) {
     if (isInside(linkOf(join(descriptors, fd)), root)) return true
   }
-  return mapsFile(process, root)
+  return mapped(process, root, /^/).next().done !== true
 }
 
-/** A line of maps is "addresses permissions offset device inode path". */
-function mapsFile(process: string, root: string): boolean {
+/** Files in it that are mapped. A line of maps is "addresses permissions offset device inode path". */
+function* mapped(process: string, root: string, how: RegExp): Generator<string> {
   for (const line of read(join(process, 'maps')).split('\n')) {
     const slash = line.indexOf('/')
-    if (slash > 0 && isInside(line.slice(slash), root)) return true
+    if (slash > 0 && how.test(line) && isInside(line.slice(slash), root)) yield line.slice(slash)
   }
-  return false
 }
 
 const isInside = (path: string, root: string): boolean =>
