@@ -6,16 +6,13 @@
 import { statfsSync } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { emptyStat, type Backing, type FileStat } from './backing.js'
-
-const FUSE_SUPER_MAGIC = 0x65735546
+import { FUSE } from './magic.js'
 
 /** Directories of a file system with inodes count their names. */
 export function isWithoutInodes(backing: Backing, path: string): boolean {
   const stat = emptyStat()
   try {
-    return (
-      statfsSync(path).type === FUSE_SUPER_MAGIC && backing.statPath(path, stat) && stat.nlink <= 1
-    )
+    return statfsSync(path).type === FUSE && backing.statPath(path, stat) && stat.nlink <= 1
   } catch {
     return false
   }

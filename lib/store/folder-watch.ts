@@ -6,6 +6,7 @@ import { statfsSync } from 'node:fs'
 import { CofferError } from '../errors.js'
 import * as inotify from '../native/inotify.js'
 import { nativeAvailable } from '../native/libc.js'
+import { CIFS, FUSE, NFS, SMB2 } from './magic.js'
 
 const MASK =
   inotify.IN_MODIFY |
@@ -26,11 +27,11 @@ const READS_MAX = 16
 
 /** statfs(2) numbers of file systems whose other writers this kernel does not see */
 const ELSEWHERE: Record<number, string> = {
-  0x6969: 'NFS',
-  0xff534d42: 'CIFS',
-  0xfe534d42: 'SMB',
+  [NFS]: 'NFS',
+  [CIFS]: 'CIFS',
+  [SMB2]: 'SMB',
   0x517b: 'SMB',
-  0x65735546: 'a FUSE mount',
+  [FUSE]: 'a FUSE mount',
   0x01021997: '9p',
   0x00c36400: 'Ceph',
   0x5346414f: 'AFS',

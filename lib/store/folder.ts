@@ -4,6 +4,7 @@ import { closeSync, openSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../errors.js'
 import { temporaryName } from './durable.js'
+import { CIFS, FUSE, NFS, SMB2 } from './magic.js'
 import { privateFolder, reason, unusable } from './state-folder.js'
 
 /** statfs(2) magic numbers of file systems that people keep cloud folders on */
@@ -15,10 +16,10 @@ const FILE_SYSTEMS: Record<number, string> = {
   0xf2f52010: 'f2fs',
   0x01021994: 'tmpfs',
   0x794c7630: 'overlayfs',
-  0x6969: 'nfs',
-  0xff534d42: 'cifs',
-  0xfe534d42: 'smb2',
-  0x65735546: 'FUSE',
+  [NFS]: 'nfs',
+  [CIFS]: 'cifs',
+  [SMB2]: 'smb2',
+  [FUSE]: 'FUSE',
   0x4d44: 'FAT',
   0x2011bab0: 'exFAT',
   0x5346544e: 'NTFS',

@@ -6,6 +6,7 @@ import { statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { emptyStat, type Backing, type FileStat } from './backing.js'
 import { readPlist } from './binary-plist.js'
+import { CIFS, FUSE, NFS, SMB2 } from './magic.js'
 
 // Windows, winnt.h; Linux shows them as attributes of the file
 const FILE_ATTRIBUTE_OFFLINE = 0x1000
@@ -49,11 +50,6 @@ const ATTRIBUTES: readonly [string, (value: Uint8Array) => number][] = [
   ['user.DOSATTRIB', dosAttributes],
 ]
 
-// linux/magic.h, and the number of ntfs3
-const FUSE = 0x65735546
-const NFS = 0x6969
-const CIFS = 0xff534d42
-const SMB2 = 0xfe534d42
 const NTFS3 = 0x7366746e
 const REMOTE: readonly number[] = [FUSE, NFS, CIFS, SMB2]
 
