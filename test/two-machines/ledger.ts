@@ -55,6 +55,15 @@ export class Ledger {
     this.#lines.push(line)
   }
 
+  get length(): number {
+    return this.#lines.length
+  }
+
+  /** What was noted from line `from` on. */
+  since(from: number): string[] {
+    return this.#lines.slice(from)
+  }
+
   /** Lines that name one of `words`. */
   history(words: readonly string[], most = 16): string[] {
     return this.#lines.filter((line) => words.some((word) => line.includes(word))).slice(-most)

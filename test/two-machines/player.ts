@@ -101,9 +101,14 @@ export class Player {
     }
   }
 
-  /** What this side has open it leaves alone otherwise, so that it is known what has to come of it. */
+  /**
+   * What this side has open it leaves alone otherwise, so that it is known what has to come of it; and
+   * what hides it: once that has gone, the copy that is open bears the name.
+   */
   #isOpen(path: string): boolean {
-    return this.#held.some((held) => held.path === path || held.path.startsWith(`${path}/`))
+    const asked = unmarked(path)
+    const open = this.#held.map((held) => unmarked(held.path))
+    return open.some((held) => held === asked || held.startsWith(`${asked}/`))
   }
 
   async #one(tree: readonly Found[]): Promise<boolean> {
@@ -365,6 +370,9 @@ export class Player {
     this.#held = []
   }
 }
+
+/** A path as it would be without the marks of conflict copies. */
+const unmarked = (path: string): string => path.replaceAll(/ \(conflict[^)/]*\)/g, '')
 
 export function anyPlace(random: Random): string {
   const folder = random.chance(0.2) ? '' : random.pick(DIRECTORIES)

@@ -39,6 +39,8 @@ export interface Round {
   healed: Violation[]
   /** lines of the logs: event, how often */
   logged: Record<string, number>
+  /** everything that both sides did */
+  notes: string[]
 }
 
 const FEWEST = 20
@@ -70,6 +72,7 @@ export async function* playWeek(
   const logged = machines.map((machine) => machine.log().length)
 
   for (let number = 1; number <= rounds; number++) {
+    const noted = ledger.length
     const events: string[] = []
     const event = (what: string): void => {
       events.push(what)
@@ -160,6 +163,7 @@ export async function* playWeek(
       violations,
       healed: waited ? healed : [],
       logged: tallyLog(machines, logged),
+      notes: ledger.since(noted),
     }
     one.machine.skew = 0
   }
