@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer'
 import { randomFillSync } from 'node:crypto'
 import { Drive, type DriveOptions } from '../fs/drive.js'
 import { vaultFolder, vaultState } from '../store/state.js'
-import { openFilesLimit } from './process.js'
+import { bootId, openFilesLimit } from './process.js'
 
 export type { Drive }
 
@@ -17,6 +17,7 @@ export const openDrive = (options: Omit<DriveOptions, 'random' | 'descriptors'>)
   new Drive({
     ...options,
     journalFolder: options.journalFolder ?? stateOf(options),
+    boot: bootId(),
     random: randomFillSync,
     descriptors: Math.min(DESCRIPTORS_MAX, Math.max(16, openFilesLimit() >> 1)),
   })

@@ -18,13 +18,16 @@ const ENTRY_SIZE = 80
 export const FRAME_HEAD = 16
 
 /** META: a meta that was used. LEFT: its directory is not there any more. SEEN: the highest sealSeq of
- * a writer. SIZE: of a file. GONE: a meta whose directory is not there any more. Others are of a later
- * version, and skipped. */
+ * a writer. SIZE: of a file. GONE: a meta whose directory is not there any more. BOOT, as the first:
+ * what follows in the frame may be ahead of the vault's disk, and counts in that boot alone until it is
+ * SETTLED, which is said of all that lies before a position. Others are of a later version, and skipped. */
 export const ENTRY_META = 1
 export const ENTRY_LEFT = 2
 export const ENTRY_SEEN = 3
 export const ENTRY_SIZE_OF = 4
 export const ENTRY_GONE = 5
+export const ENTRY_BOOT = 6
+export const ENTRY_SETTLED = 7
 const HAS_META: ReadonlySet<number> = new Set([ENTRY_META, ENTRY_GONE])
 
 /** 16 bytes as a string of as many characters, so that they can be looked up. */
@@ -35,9 +38,9 @@ export const idOf = (bytes: Uint8Array): Id =>
 
 export interface MemoryEntry {
   type: number
-  /** sealSeq, or bytes */
+  /** sealSeq, or bytes, or position */
   number: number
-  /** objectId, or which file */
+  /** objectId, or which file, or which boot */
   id: Id
   place: Id
   dirId: Id
@@ -45,6 +48,8 @@ export interface MemoryEntry {
   /** of META: 1024 bytes when it is written; where they lie in the frame when it is read */
   meta: Uint8Array | number | null
 }
+
+export const NOTHING = { number: 0, place: NO_ID, dirId: NO_ID, writer: NO_ID, meta: null }
 
 export interface FrameShape {
   entries: number

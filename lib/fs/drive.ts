@@ -72,6 +72,8 @@ export interface DriveOptions {
   readOnly: boolean
   /** private folder of this machine for journal and memory; needed wherever something is written */
   journalFolder?: string
+  /** tells this boot of the machine from others */
+  boot?: string
   /** in place of the system's own calls */
   backing?: Backing
   /** directory descriptors to keep open at most */
@@ -169,7 +171,7 @@ export class Drive implements Filesystem {
       ...world,
       fetches: new Fetches({ backing, placeholders, log: options.log, clock }),
       journal: null,
-      memory: new Memory(world, options.journalFolder ?? null),
+      memory: new Memory(world, options.journalFolder ?? null, options.boot ?? ''),
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),

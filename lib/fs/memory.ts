@@ -13,6 +13,7 @@ import {
   ENTRY_SIZE_OF,
   idOf,
   NO_ID,
+  NOTHING,
   type Id,
   type MemoryEntry,
 } from '../format/memory.js'
@@ -21,15 +22,11 @@ import { openMemoryFile } from '../store/memory-file.js'
 import type { Context } from './context.js'
 import { MemoryLog } from './memory-log.js'
 
-/**
- * A stop of the machine must not leave a memory that is ahead of the vault's disk. By then the system
- * has written by itself what nobody synced.
- */
+/** By then the system has written to the vault's disk by itself what nobody synced. */
 const SETTLED_MS = 60_000
-const TEND_EVERY_MS = 10_000
-/** Not yet stored: at this number what is settled is stored, and beyond the next the oldest is let go. */
+const SETTLE_EVERY_MS = 10_000
+/** As many are stored at once. */
 const QUEUE_FULL = 1024
-const QUEUE_MAX = 16 * 1024
 /** Objects, and sizes, that are remembered at most; the oldest are forgotten first. */
 const OBJECTS_MAX = 256 * 1024
 const SIZES_MAX = 128 * 1024
@@ -75,6 +72,7 @@ type Base = Pick<
 export class Memory {
   readonly #ctx: Base
   readonly #folder: string | null
+  readonly #boot: string
   /** undefined: not looked for yet */
   #log: MemoryLog | null | undefined
   readonly #objects = new Map<Id, Known>()
@@ -86,14 +84,16 @@ export class Memory {
   #goneCount = 0
   readonly #sizes = new Map<Id, number>()
   #queue: Queued[] = []
+  #settledAt = 0
   /** asked for several times in a row */
   #lastPlace: { dirId: Uint8Array; name: string; place: Id } | null = null
   readonly #newSizes = new Map<string, number>()
 
-  /** `folder` null: nothing is remembered. */
-  constructor(ctx: Base, folder: string | null) {
+  /** `folder` null: nothing is remembered. `boot` tells this boot from others, '' where nothing does. */
+  constructor(ctx: Base, folder: string | null, boot: string) {
     this.#ctx = ctx
     this.#folder = folder
+    this.#boot = boot
   }
 
   get #writes(): boolean {
@@ -103,16 +103,18 @@ export class Memory {
   #open(): MemoryLog | null {
     if (this.#log !== undefined) return this.#log
     this.#log = null
-    const { backing, body, deviceId, keyring, nonces, readOnly } = this.#ctx
+    const { backing, body, clock, deviceId, engine, keyring, nonces, readOnly } = this.#ctx
     if (this.#folder === null) return null
     const file = openMemoryFile(backing, this.#folder, !readOnly)
     if (file === null) return null
-    const log = new MemoryLog(file, keyring.localState(body.rootKeyId, deviceId), nonces)
+    const boot = this.#boot === '' ? NO_ID : idOf(engine.sha256(Buffer.from(this.#boot)))
+    const log = new MemoryLog(file, boot, keyring.localState(body.rootKeyId, deviceId), nonces)
     this.#log = log
     this.#quietly(() => {
-      log.load((entry) => {
+      log.load(clock(), (entry) => {
         this.#recall(entry)
       })
+      if (log.isDoubtful && !readOnly) this.#rewrite(log)
     })
     return this.#log
   }
@@ -343,57 +345,71 @@ export class Memory {
 
   #enqueue(what: Kept | MemoryEntry, since: number): void {
     this.#queue.push({ what, since })
-    if (this.#queue.length % QUEUE_FULL !== 0) return
-    this.#store(this.#ctx.clock() - SETTLED_MS)
-    for (const { what } of this.#queue.splice(0, Math.max(0, this.#queue.length - QUEUE_MAX)))
-      if ('left' in what && !what.left && !what.dropped) this.#leave(what.objectId, what.place)
+    if (this.#queue.length >= QUEUE_FULL) this.#store(this.#ctx.clock() - SETTLED_MS)
   }
 
-  /** Stores what is settled; milliseconds until the next look. */
+  /** Stores what is new, so that the end of this process takes nothing away; milliseconds until the next look. */
   tend(): number {
-    if (this.#queue.length + this.#newSizes.size === 0) return Infinity
+    const now = this.#ctx.clock()
     this.#queueSizes()
-    this.#store(this.#ctx.clock() - SETTLED_MS)
-    return this.#queue.length === 0 ? Infinity : TEND_EVERY_MS
+    this.#store(now - SETTLED_MS)
+    const log = this.#log ?? null
+    if (log === null || log.isSettled()) return Infinity
+    const wait = this.#settledAt + SETTLE_EVERY_MS - now
+    if (wait > 0 && wait <= SETTLE_EVERY_MS) return wait
+    this.#settledAt = now
+    this.#settle(log, now - SETTLED_MS)
+    return log.isSettled() ? Infinity : SETTLE_EVERY_MS
   }
 
   /** Everything of the vault is on its disk. */
   store(): void {
     this.#queueSizes()
+    if (this.#log) this.#settle(this.#log, Infinity)
     this.#store(Infinity)
+  }
+
+  /** What has not changed since `before` is on the vault's disk. */
+  #settle(log: MemoryLog, before: number): void {
+    this.#quietly(() => {
+      log.settle(before)
+      this.#compact(log)
+    })
   }
 
   #store(before: number): void {
     const log = this.#log ?? null
-    if (log === null || this.#queue.length === 0) return
+    const queue = this.#queue
+    if (log === null || queue.length === 0) return
+    this.#queue = []
     const entries: MemoryEntry[] = []
     const owners: (Kept | null)[] = []
-    const later: Queued[] = []
-    for (const queued of this.#queue) {
-      const { what, since } = queued
+    let latest = 0
+    for (const { what, since } of queue) {
       const kept = 'left' in what ? what : null
       if (kept?.dropped === true) continue
-      if (since > before) later.push(queued)
-      else {
-        entries.push('left' in what ? entryOf(what) : what)
-        owners.push(kept)
-      }
+      latest = Math.max(latest, since)
+      entries.push('left' in what ? entryOf(what) : what)
+      owners.push(kept)
     }
-    this.#queue = later
+    if (entries.length === 0) return
     this.#quietly(() => {
-      if (entries.length > 0) log.add(entries)
-      settle(entries, owners)
-      // what is not settled must not get into the file by another way
-      if (later.length === 0) this.#compact(log)
+      log.add(entries, latest, before)
+      locate(entries, owners)
+      this.#compact(log)
     })
   }
 
   #compact(log: MemoryLog): void {
     const { seen } = this.#count
     const metas = this.#count.metas + this.#goneCount
-    if (!log.isWasteful(seen + metas + this.#sizes.size, metas)) return
+    // what is not settled must not get into the file by another way
+    if (log.isSettled() && log.isWasteful(seen + metas + this.#sizes.size, metas)) this.#rewrite(log)
+  }
+
+  #rewrite(log: MemoryLog): void {
     const owners: (Kept | null)[] = []
-    settle(log.rewrite(this.#everything(log, owners)), owners)
+    locate(log.rewrite(this.#everything(log, owners)), owners)
   }
 
   *#everything(log: MemoryLog, owners: (Kept | null)[]): Generator<MemoryEntry> {
@@ -444,8 +460,6 @@ export class Memory {
   }
 }
 
-const NOTHING = { number: 0, place: NO_ID, dirId: NO_ID, writer: NO_ID, meta: null }
-
 const HERE = { left: false, dropped: false }
 const GONE = { left: true, dropped: false }
 
@@ -460,7 +474,7 @@ const entryOf = ({ objectId, place, dirId, writer, sealSeq, meta, left }: Kept):
 })
 
 /** The metas lie where their entries say. */
-function settle(entries: readonly MemoryEntry[], owners: readonly (Kept | null)[]): void {
+function locate(entries: readonly MemoryEntry[], owners: readonly (Kept | null)[]): void {
   for (const [i, owner] of owners.entries()) {
     const meta = entries[i]?.meta
     if (owner === null || meta === undefined || meta === null) continue

@@ -25,6 +25,7 @@ const MINUTE = 60_000
 
 class Machine extends TestVault {
   readonly journalFolder = join(this.state, 'machine')
+  boot = 'one boot'
   readonly file = join(this.journalFolder, 'memory')
 
   constructor(t: Test) {
@@ -36,7 +37,7 @@ class Machine extends TestVault {
   }
 
   mount(): ReturnType<TestVault['open']> {
-    return this.open({ journalFolder: this.journalFolder })
+    return this.open({ journalFolder: this.journalFolder, boot: this.boot })
   }
 
   /** What the memory says by itself, without a drive. */
@@ -70,6 +71,7 @@ class Machine extends TestVault {
         readOnly,
       },
       this.journalFolder,
+      this.boot,
     )
   }
 
@@ -116,17 +118,55 @@ t.test(
   },
 )
 
-t.test('what was not settled is stored a minute later', async (t) => {
-  const machine = new Machine(t)
-  const session = machine.mount()
-  session.mkdir('/d')
-  t.ok(session.drive.tend() <= MINUTE)
-  t.notOk(existsSync(machine.file), 'the disk of the vault may not have it yet')
-  machine.skew += MINUTE + 1000
-  session.drive.tend()
-  t.equal(machine.size, 16 + 40 + 80 + 1024)
-  t.equal(session.drive.tend(), Infinity, 'nothing is left to be done')
-})
+const HEAD = 16 + 40
+const ENTRY = 80
+const META = 1024
+
+t.test(
+  'what is not settled counts in its own boot, and from a minute later on in all',
+  async (t) => {
+    const machine = new Machine(t)
+    const session = machine.mount()
+    session.mkdir('/d')
+    t.ok(session.drive.tend() <= MINUTE)
+    const young = readFileSync(machine.file)
+    t.equal(young.length, HEAD + 2 * ENTRY + META)
+    machine.skew += MINUTE + 1000
+    session.drive.tend()
+    const settled = readFileSync(machine.file)
+    t.equal(settled.length, young.length + HEAD + ENTRY)
+    t.equal(session.drive.tend(), Infinity, 'nothing is left to be done')
+    session.close()
+
+    /** Metas that are remembered where the process ended with that file. */
+    const after = (file: Buffer, boot: string): number => {
+      writeFileSync(machine.file, file)
+      machine.boot = boot
+      const memory = machine.memory()
+      const { length } = memory.keptAt(memory.place(machine.keys.rootDirId, 'd'))
+      memory.close()
+      return length
+    }
+    t.equal(after(young, 'one boot'), 1, 'the end of a process takes nothing from the disk')
+    t.equal(after(young, 'another boot'), 0, 'the disk of the vault may not have it')
+    t.equal(machine.size, 0, 'nor may it count later')
+    t.equal(after(young, ''), 0, 'nobody knows which boot this is')
+    t.equal(after(settled, 'another boot'), 1)
+    t.equal(after(settled, ''), 1)
+
+    writeFileSync(machine.file, young)
+    machine.boot = 'one boot'
+    const next = machine.memory()
+    next.keptAt('')
+    next.tend()
+    t.equal(machine.size, young.length, 'the next process waits as long')
+    machine.skew += MINUTE + 1000
+    next.tend()
+    t.equal(next.tend(), Infinity)
+    next.close()
+    t.equal(after(readFileSync(machine.file), 'another boot'), 1)
+  },
+)
 
 t.test('a torn end, a file of something else, and none at all', async (t) => {
   const machine = new Machine(t)

@@ -81,6 +81,7 @@ export class TestVault {
       portable?: boolean
       holdInodes?: boolean
       journalFolder?: string
+      boot?: string
       backing?: Backing
       /** first byte of its id */
       device?: number
@@ -105,6 +106,7 @@ export class TestVault {
           parks,
           portable,
           journalFolder,
+          boot: options.boot ?? '',
           log,
           random: (into) => void randomFillSync(into),
           clock: () => Date.now() + this.skew + (options.ahead ?? 0),
