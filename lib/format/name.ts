@@ -39,7 +39,7 @@ const TICKET = new RegExp(
 const META = new RegExp(`^dir-([0-9a-f]{16}).*\\.cfm${PUT_AFTER}`, 'su')
 const COPY = new RegExp(`^[cl][A-Za-z0-9_-]{43}.*\\.cf[dfls]${PUT_AFTER}`, 'su')
 /** Not a version of anything: half a file of a sync client, or its stub for one that is online only. */
-const UNFINISHED =
+export const UNFINISHED =
   /(?:\.(?:part|partial|filepart|tmp|temp|crdownload|download|lock|!sync|bts|nextcloud|owncloud|icloud)|~)$/i
 const TEMPORARY = /^~\$[A-Za-z0-9_-]{22}\.tmp$/
 

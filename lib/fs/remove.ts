@@ -1,6 +1,8 @@
 // unlink and rmdir, and what happens to a blob that loses one of its names.
 
+import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
+import { isLitter } from '../format/litter.js'
 import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { directoryChanged } from './directory.js'
@@ -58,14 +60,22 @@ export function nameLost(tree: Tree, inode: Inode, left: number): void {
   }
 }
 
-/** Names in a backing directory that are neither its metas nor leftovers of ours. */
-function occupants(listing: readonly string[]): { ours: number; foreign: string[] } {
+/** Names in a backing directory that are neither its metas nor leftovers. */
+function occupants(
+  tree: Tree,
+  dirfd: number,
+  listing: readonly string[],
+): { ours: number; foreign: string[] } {
+  const isLeft = (file: string): boolean =>
+    isLitter(file) &&
+    tree.ctx.backing.stat(dirfd, file, stat) &&
+    (stat.mode & constants.S_IFMT) === constants.S_IFREG
   let ours = 0
   const foreign: string[] = []
   for (const file of listing) {
     const { what } = parseBackingName(file)
     if (what === 'object' || what === 'copy') ours++
-    else if (what === 'foreign') foreign.push(file)
+    else if (what === 'foreign' && !isLeft(file)) foreign.push(file)
   }
   return { ours, foreign }
 }
@@ -75,8 +85,9 @@ export function assertEmpty(tree: Tree, inode: Inode): string[] {
   const { ctx } = tree
   if ((inode.directory?.pending.size ?? 0) > 0)
     throw new CofferError('ENOTEMPTY', 'the directory is not empty')
-  const listing = ctx.backing.list(tree.descriptor(inode))
-  const { ours, foreign } = occupants(ctx.fetches.standing(listing))
+  const dirfd = tree.descriptor(inode)
+  const listing = ctx.backing.list(dirfd)
+  const { ours, foreign } = occupants(tree, dirfd, ctx.fetches.standing(listing))
   if (foreign.length > 0) {
     const message = `${String(foreign.length)} files in the vault folder are not coffer's; their directory stays`
     ctx.log({

@@ -2,6 +2,7 @@
 // left over as conflict copies, with the names that those are shown under. FORMAT.md §7.
 
 import { conflictForms, conflictName, originOf, type Origin } from '../format/conflict.js'
+import { isLitter } from '../format/litter.js'
 import { OBJECT_EXTENSIONS, parseBackingName, type ObjectExtension } from '../format/name.js'
 import { decodeEntry } from './entry-names.js'
 import type { Directory } from './directory.js'
@@ -32,7 +33,7 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
   const foreign: string[] = []
   for (const file of files) {
     const parsed = parseBackingName(file)
-    if (parsed.what === 'foreign') foreign.push(file)
+    if (parsed.what === 'foreign' && !isLitter(file)) foreign.push(file)
     if (parsed.what !== 'object' && parsed.what !== 'copy') continue
     const bearer = parsed.what === 'object' ? bearerOf(tree, directory, dirfd, file, parsed) : null
     if (bearer !== null) {
