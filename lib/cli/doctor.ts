@@ -10,8 +10,10 @@ import { lacking } from '../agent/logind.js'
 import { driverProblem } from '../mount/driver-problem.js'
 import { nativeAvailable, nativeProblem } from '../native/libc.js'
 import { CofferError } from '../errors.js'
-import { describeFolder, tryWriting, usableFolder } from '../store/folder.js'
-import { reason, runtimeFolder, stateFolder } from '../store/state-folder.js'
+import { usableFolder } from '../store/folder.js'
+import { runtimeFolder, stateFolder } from '../store/state-folder.js'
+import { vaultFolder } from './doctor-folder.js'
+import { fine, type Finding } from './finding.js'
 import { ALL_KINDS, elsewhere, notCarried } from './not-carried.js'
 import { amount, json as printJson, out } from './ui.js'
 
@@ -19,17 +21,6 @@ interface Arguments {
   folder?: string | undefined
   json: boolean
 }
-
-interface Finding {
-  what: string
-  /** null: not good, but works */
-  ok: boolean | null
-  says: string
-  /** what to do; empty where nothing is to be done */
-  advice: string
-}
-
-const fine = (what: string, says: string): Finding => ({ what, ok: true, says, advice: '' })
 
 export function doctor({ folder, json }: Arguments): Promise<number> {
   const needed = fuse()
@@ -53,7 +44,7 @@ export function doctor({ folder, json }: Arguments): Promise<number> {
 }
 
 function show({ what, ok, says, advice }: Finding): void {
-  const mark = ok === true ? 'ok' : ok === null ? 'slow' : 'NO'
+  const mark = ok === true ? 'ok' : ok === null ? 'but' : 'NO'
   out(`${mark.padEnd(5)} ${what}: ${says}`)
   if (advice !== '') out(`      ${advice}`)
 }
@@ -132,24 +123,4 @@ function folders(): Finding[] {
       }
     },
   )
-}
-
-function vaultFolder(path: string): Finding[] {
-  try {
-    const { fileSystem, free } = describeFolder(path)
-    const findings = [fine('vault folder', `${path}: ${fileSystem}, ${amount(free)} free`)]
-    try {
-      tryWriting(path)
-    } catch (error) {
-      findings.push({
-        what: 'writing there',
-        ok: false,
-        says: reason(error),
-        advice: 'a vault in it can be mounted with --read-only',
-      })
-    }
-    return findings
-  } catch (error) {
-    return [{ what: 'vault folder', ok: false, says: `${path}: ${reason(error)}`, advice: '' }]
-  }
 }

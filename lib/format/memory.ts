@@ -20,7 +20,8 @@ export const FRAME_HEAD = 16
 /** META: a meta that was used. LEFT: its directory is not there any more. SEEN: the highest sealSeq of
  * a writer. SIZE: of a file. GONE: a meta whose directory is not there any more. BOOT, as the first:
  * what follows in the frame may be ahead of the vault's disk, and counts in that boot alone until it is
- * SETTLED, which is said of all that lies before a position. Others are of a later version, and skipped. */
+ * SETTLED, which is said of all that lies before a position. CONTENT: whether there was anything in the
+ * vault. Others are of a later version, and skipped. */
 export const ENTRY_META = 1
 export const ENTRY_LEFT = 2
 export const ENTRY_SEEN = 3
@@ -28,6 +29,7 @@ export const ENTRY_SIZE_OF = 4
 export const ENTRY_GONE = 5
 export const ENTRY_BOOT = 6
 export const ENTRY_SETTLED = 7
+export const ENTRY_CONTENT = 8
 const HAS_META: ReadonlySet<number> = new Set([ENTRY_META, ENTRY_GONE])
 
 /** 16 bytes as a string of as many characters, so that they can be looked up. */
@@ -38,7 +40,7 @@ export const idOf = (bytes: Uint8Array): Id =>
 
 export interface MemoryEntry {
   type: number
-  /** sealSeq, or bytes, or position */
+  /** sealSeq, or bytes, or position, or 1 for yes */
   number: number
   /** objectId, or which file, or which boot */
   id: Id

@@ -8,6 +8,7 @@ import { nameToSeal } from './hard-links.js'
 import { directoryChanged } from './directory.js'
 import type { Inode } from './inode.js'
 import { keepCopy } from './move.js'
+import { nameBlob } from './nameless.js'
 import { namesItsBlob, rescue } from './rescue.js'
 import { ZERO16 } from './sealed-object.js'
 import { writeSidecar } from './small-files.js'
@@ -78,7 +79,7 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
     // unlike a file it is what its name leads to, as soon as that is on the disk
     if (inode.extension === '.cfl') backing.datasync(body.fd)
     try {
-      backing.nameUnnamed(body.fd, dirfd, encoded.base + inode.extension)
+      nameBlob(tree, body, dirfd, encoded.base + inode.extension)
       directory.pending.delete(inode.name)
       tree.place(inode, parent, inode.name, encoded.base, directory.first.dirId)
       inode.pending = false

@@ -182,7 +182,8 @@ export function mkdir(
   const directory = tree.directory(parent)
   const encoded = tree.encode(directory.first, name)
   const dirfd = tree.descriptor(parent)
-  const temporary = temporaryName(tree)
+  const shown = `${encoded.base}.cfd`
+  const first = backing.inPlace ? shown : temporaryName(tree)
   const { object, dirId, file } = newMeta(tree.ctx)
   let meta = -1
   let made = -1
@@ -195,19 +196,19 @@ export function mkdir(
     writeSidecar(tree, dirfd, encoded)
     // without it nothing below can ever be opened; what waits for the disk waits before anything shows
     meta = openUnnamed(tree, dirfd, header, true)
-    backing.mkdir(dirfd, temporary, 0o700)
-    made = backing.openDirectory(dirfd, temporary)
+    backing.mkdir(dirfd, first, 0o700)
+    made = backing.openDirectory(dirfd, first)
     if (meta >= 0) backing.nameUnnamed(meta, made, file)
     else writeSmall(tree, made, file, header, true)
     own(tree, made, owner)
     backing.chmodFd(made, backingMode(bits, true))
-    backing.rename(dirfd, temporary, dirfd, `${encoded.base}.cfd`)
+    if (first !== shown) backing.rename(dirfd, first, dirfd, shown)
     if (object.seal !== null)
       tree.ctx.memory.noteMeta(object.objectId, object.header, object.seal, tree.ctx.clock())
     backing.statFd(made, stat)
     return born(tree, tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat))
   } catch (error) {
-    if (made >= 0) removeQuietly(tree, made, dirfd, file, temporary)
+    if (made >= 0) removeQuietly(tree, made, dirfd, file, first)
     throw error
   } finally {
     object.wipe()
@@ -216,17 +217,11 @@ export function mkdir(
   }
 }
 
-function removeQuietly(
-  tree: Tree,
-  made: number,
-  dirfd: number,
-  file: string,
-  temporary: string,
-): void {
+function removeQuietly(tree: Tree, made: number, dirfd: number, file: string, name: string): void {
   const { backing } = tree.ctx
   try {
     if (backing.stat(made, file, stat)) backing.unlink(made, file)
-    backing.rmdir(dirfd, temporary)
+    backing.rmdir(dirfd, name)
   } catch {
     // the error that is on its way says more
   }

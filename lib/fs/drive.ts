@@ -7,6 +7,7 @@ import type { Engine } from '../crypto/engine.js'
 import type { VaultBody } from '../format/config-body.js'
 import { Keyring } from '../format/keys.js'
 import { Layout } from '../format/layout.js'
+import { parseBackingName } from '../format/name.js'
 import { openBacking, emptyStat, type Backing } from '../store/backing.js'
 import { CONFIG_NAME } from '../store/config-file.js'
 import { Placeholders } from '../store/placeholder.js'
@@ -43,7 +44,7 @@ import { blobPath, plainPath, type Inode } from './inode.js'
 import type { LateDirectory } from './late-directories.js'
 import { link } from './link.js'
 import { openJournal } from './open-journal.js'
-import { list, type Listed } from './listing.js'
+import { isListable, list, type Listed } from './listing.js'
 import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { NotCarried, type NotCarriedKind } from './not-carried.js'
@@ -90,6 +91,10 @@ export interface DriveOptions {
   /** Others' changes are watched for, and told while the drive is tended. */
   changed?: (outdated: Outdated[]) => void
 }
+
+/** Nothing of ours is in the listing of a backing directory. */
+const isBare = (listing: readonly string[]): boolean =>
+  listing.every((file) => !['object', 'copy'].includes(parseBackingName(file).what))
 
 interface DirectoryHandle {
   inode: Inode
@@ -143,7 +148,6 @@ export class Drive implements Filesystem {
     const backing = options.backing ?? openBacking(portable, options.vaultPath)
     const readOnly = options.readOnly || !backing.writable
     const layout = new Layout(body.chunkLog2)
-    const folder = new VaultFolder(backing, options.vaultPath, clock)
     const placeholders = new Placeholders(backing, options.vaultPath, CONFIG_NAME)
     let opening = true
     const world = {
@@ -167,11 +171,23 @@ export class Drive implements Filesystem {
         options.log(event)
       },
     }
+    const memory = new Memory(world, options.journalFolder ?? null, options.boot ?? '')
+    let folder: VaultFolder
+    try {
+      folder = new VaultFolder(backing, options.vaultPath, clock, {
+        readOnly,
+        hadContent: () => memory.hadContent,
+      })
+    } catch (error) {
+      memory.close()
+      world.keyring.wipe()
+      throw error
+    }
     const ctx: Context = {
       ...world,
       fetches: new Fetches({ backing, placeholders, log: options.log, clock }),
       journal: null,
-      memory: new Memory(world, options.journalFolder ?? null, options.boot ?? ''),
+      memory,
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),
@@ -488,7 +504,7 @@ export class Drive implements Filesystem {
   opendir(nodeid: number): number {
     const inode = this.#tree.inode(nodeid)
     try {
-      this.#tree.directory(inode)
+      isListable(this.#tree, inode)
     } catch (error) {
       throw this.#report(error, inode)
     }
@@ -606,6 +622,7 @@ export class Drive implements Filesystem {
       folder.assertPresent()
       ctx.backing.syncFileSystem(folder.rootFd)
       ctx.journal?.synced()
+      if (isBare(fetches.standing(ctx.backing.list(folder.rootFd)))) ctx.memory.noteContent(false)
       ctx.memory.store()
     }
     if (first !== null) throw first as Error

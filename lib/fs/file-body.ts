@@ -8,6 +8,7 @@ import type { Seal } from '../format/seal.js'
 import type { Context } from './context.js'
 import { FileContent, NO_ERASE } from './file-content.js'
 import type { Journal, JournaledBlob } from './journal.js'
+import type { Nameless, Temporary } from './nameless.js'
 import { timeOf } from './nonces.js'
 import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
 import { isUnchanged, stampOf, type Stamp } from './stamp.js'
@@ -56,6 +57,8 @@ export class FileBody implements JournaledBlob {
   changedAt = 0
   /** extended attributes that may not be on the disk yet */
   attributesChanged = false
+  /** the blob bears it until it gets a name that leads to it; null where it has one, or none at all */
+  temporary: Temporary | null = null
   /** wall clock of its creation where no sync has been asked for since, otherwise 0 */
   bornAt = 0
   /** somebody else has written over the blob while it was open: there is nothing whole to be had */
@@ -373,10 +376,12 @@ export class FileBody implements JournaledBlob {
    * Goes on over another blob with the same bytes, which it takes over. `stays`: the old one has a name
    * yet, and is left as its seal says.
    */
-  moveTo(fd: number, ino: number, stays: boolean): void {
+  moveTo({ fd, temporary }: Nameless, ino: number, stays: boolean): void {
     const { backing, journal, clock } = this.#ctx
     if (stays && !this.superseded) this.content.records.revert(this.fd)
     if (journal?.closing(this) !== true) backing.close(this.fd)
+    this.temporary?.remove()
+    this.temporary = temporary
     this.content.moveTo(fd)
     this.ino = ino
     this.writable = true
@@ -398,6 +403,7 @@ export class FileBody implements JournaledBlob {
     }
     this.object.wipe()
     if (journal?.closing(this) !== true) backing.close(this.fd)
+    this.temporary?.remove()
     this.fd = CLOSED
   }
 }

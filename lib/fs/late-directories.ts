@@ -7,6 +7,7 @@ import { emptyStat } from '../store/backing.js'
 import { LateMeta, sealMetas, type Directory, type Meta } from './directory.js'
 import { forgetElsewhere } from './find-directory.js'
 import { holdsVerified } from './holds-verified.js'
+import { isHusk, removeHusk } from './husks.js'
 import { backingName, blobPath, plainPath, type Inode } from './inode.js'
 import { bringHome } from './strays.js'
 import type { Tree } from './tree.js'
@@ -116,6 +117,10 @@ export class LateDirectories {
       }
     })
     if (directory.metas.every(({ kept }) => kept === null)) this.#late.delete(inode)
+    else if (directory.pending.size === 0)
+      this.#tried(inode, () => {
+        this.#clear(inode)
+      })
   }
 
   /** Has somebody renamed it, so that nothing of it belongs here any more? */
@@ -133,15 +138,23 @@ export class LateDirectories {
 
   /** What lies in a directory that nobody remembers, but is sealed for another, goes there. */
   #bringHome(inode: Inode): void {
-    const { ctx } = this.#tree
-    const fd = this.#tree.descriptor(inode)
-    const moved = bringHome(this.#tree, fd)
-    if (moved === 0) return
-    const message = `${String(moved)} entries of a directory that was renamed elsewhere have gone there`
-    this.#tell(inode, 'brought-home', message)
-    const { parent, name } = inode
-    if (parent === null || ctx.backing.list(fd).length > 0) return
-    ctx.backing.rmdir(this.#tree.descriptor(parent), backingName(inode))
+    const moved = bringHome(this.#tree, this.#tree.descriptor(inode))
+    if (moved > 0) {
+      const message = `${String(moved)} entries of a directory that was renamed elsewhere have gone there`
+      this.#tell(inode, 'brought-home', message)
+    }
+    this.#clear(inode)
+  }
+
+  /** A directory that was here, as this device knows, and in which nothing is left, has gone. */
+  #clear(inode: Inode): void {
+    const { backing, memory } = this.#tree.ctx
+    const { parent, name, dirId } = inode
+    const place = memory.place(dirId, name)
+    const isKnown = memory.keptAt(place).length + memory.goneFrom(place).length > 0
+    if (parent === null || !isKnown || !isHusk(backing, this.#tree.descriptor(inode))) return
+    removeHusk(backing, this.#tree.descriptor(parent), backingName(inode))
+    memory.removed(place)
     this.#tree.outdated(parent, name)
     this.#tree.unlinked(inode)
   }

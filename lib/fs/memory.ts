@@ -1,11 +1,12 @@
 // This machine's memory of one vault: the metas of directories that it has used, the highest sealSeq
-// that it has seen of each writer of them, and sizes of files. FORMAT.md §7. With it a directory whose
+// that it has seen of each writer of them, sizes of files, and whether there was anything at all. FORMAT.md §7. With it a directory whose
 // meta is late can be read, and one whose meta is an old one is not. It is read when it is first asked
 // for. Nothing depends on it: a memory that is lost, or cannot be written, is one that knows nothing.
 
 import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import {
+  ENTRY_CONTENT,
   ENTRY_GONE,
   ENTRY_LEFT,
   ENTRY_META,
@@ -83,6 +84,8 @@ export class Memory {
   readonly #gone = new Map<Id, Kept[]>()
   #goneCount = 0
   readonly #sizes = new Map<Id, number>()
+  /** there was something in the root, when this machine saw it last */
+  #content = false
   #queue: Queued[] = []
   #settledAt = 0
   /** asked for several times in a row */
@@ -130,6 +133,7 @@ export class Memory {
       if (kept !== null) this.#noteGone({ ...kept, ...GONE })
     } else if (type === ENTRY_SEEN) this.#saw(id, writer, number)
     else if (type === ENTRY_SIZE_OF) this.#setSize(id, number)
+    else if (type === ENTRY_CONTENT) this.#content = number === 1
   }
 
   #known(objectId: Id): Known {
@@ -325,6 +329,18 @@ export class Memory {
     if (this.#newSizes.size >= SIZES_QUEUED) this.#queueSizes()
   }
 
+  get hadContent(): boolean {
+    this.#open()
+    return this.#content
+  }
+
+  noteContent(content: boolean): void {
+    if (!this.#writes || this.#content === content) return
+    this.#content = content
+    const entry = { ...NOTHING, type: ENTRY_CONTENT, id: NO_ID, number: content ? 1 : 0 }
+    this.#enqueue(entry, this.#ctx.clock())
+  }
+
   #queueSizes(): void {
     for (const [key, number] of this.#newSizes) {
       const id = this.place(Buffer.from(key.slice(0, 16), 'latin1'), key.slice(16))
@@ -404,7 +420,8 @@ export class Memory {
     const { seen } = this.#count
     const metas = this.#count.metas + this.#goneCount
     // what is not settled must not get into the file by another way
-    if (log.isSettled() && log.isWasteful(seen + metas + this.#sizes.size, metas)) this.#rewrite(log)
+    if (log.isSettled() && log.isWasteful(seen + metas + this.#sizes.size, metas))
+      this.#rewrite(log)
   }
 
   #rewrite(log: MemoryLog): void {
@@ -436,6 +453,10 @@ export class Memory {
     for (const [id, number] of this.#sizes) {
       owners.push(null)
       yield { ...NOTHING, type: ENTRY_SIZE_OF, id, number }
+    }
+    if (this.#content) {
+      owners.push(null)
+      yield { ...NOTHING, type: ENTRY_CONTENT, id: NO_ID, number: 1 }
     }
   }
 

@@ -101,27 +101,32 @@ export function assertEmpty(tree: Tree, inode: Inode): string[] {
   return listing
 }
 
-/** Removes an empty directory's backing directory: renamed away first, then emptied of our files. */
+/**
+ * Removes an empty directory's backing directory: renamed away first, then emptied of our files. Where
+ * that is done in place and something arrives meanwhile, its meta is remembered.
+ */
 export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
   const { backing } = tree.ctx
   const listing = assertEmpty(tree, inode)
   noteMetas(tree, inode)
   const emptied = tree.descriptor(inode)
   const dirfd = tree.descriptor(parent)
-  const temporary = temporaryName(tree)
-  backing.rename(dirfd, backingName(inode), dirfd, temporary)
+  const shown = backingName(inode)
+  const last = backing.inPlace ? shown : temporaryName(tree)
+  if (last !== shown) backing.rename(dirfd, shown, dirfd, last)
   try {
     for (const file of listing) {
       if (backing.stat(emptied, file, stat)) backing.unlink(emptied, file)
     }
-    backing.rmdir(dirfd, temporary)
+    backing.rmdir(dirfd, last)
   } catch (error) {
     // something arrived meanwhile: it must stay reachable
+    if (inode.directory !== null) inode.directory.stale = true
     tree.ctx.log({
       level: 'warn',
       event: 'rmdir',
       message: 'a directory could not be removed whole',
-      blob: `${blobPath(parent)}/${temporary}`,
+      blob: `${blobPath(parent)}/${last}`,
     })
     throw error
   }

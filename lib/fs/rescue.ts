@@ -3,12 +3,12 @@
 // its own with the next seal. FORMAT.md §6. It is the same object, with the same key, so the copy is one
 // of the ciphertext; a large one is made elsewhere, and until it is done nobody changes the file.
 
-import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { runJob, type SlowJob } from '../store/slow-job.js'
 import type { FileBody } from './file-body.js'
 import type { Inode } from './inode.js'
 import { Later } from './later.js'
+import { dropNameless, openNameless, type Nameless } from './nameless.js'
 import type { Tree } from './tree.js'
 
 /** Blobs with more bytes than that on the disk are not copied by the thread that serves. */
@@ -18,8 +18,8 @@ const stat = emptyStat()
 
 /** A copy that is on its way. */
 export interface Rescue {
-  /** the blob without a name that it is made in */
-  readonly fd: number
+  /** the blob that it is made in */
+  readonly blob: Nameless
   readonly later: Later
 }
 
@@ -37,14 +37,14 @@ export function namesItsBlob(tree: Tree, inode: Inode, { fd }: FileBody): boolea
 export function rescue(tree: Tree, inode: Inode): void {
   const { body, parent } = inode
   if (body === null || parent === null) return
-  const { later, fd } = (inode.rescue ??= begin(tree, parent, body))
+  const { later, blob } = (inode.rescue ??= begin(tree, parent, body))
   const outcome = later.await(tree.ctx.fetches.parks)
   inode.rescue = null
   try {
     if ('error' in outcome) throw outcome.error as Error
-    moveTo(tree, inode, body, fd)
+    moveTo(tree, inode, body, blob)
   } catch (error) {
-    tree.ctx.backing.close(fd)
+    dropNameless(tree, blob)
     throw error
   }
   inode.pending = true
@@ -60,26 +60,26 @@ export function rescue(tree: Tree, inode: Inode): void {
 function begin(tree: Tree, parent: Inode, body: FileBody): Rescue {
   const { backing, journal, fetches } = tree.ctx
   journal?.bring(body.ino)
-  const fd = backing.createUnnamed(tree.descriptor(parent), 0o600)
-  if (fd < 0) throw new CofferError('EIO', 'the blob of an open file was replaced in the folder')
+  const blob = openNameless(tree, parent, 0o600)
   backing.statFd(body.fd, stat)
   // one without blocks may not be here at all
   const bytes = stat.blocks === 0 ? stat.size : stat.blocks * 512
   const large = bytes > LARGE_BYTES || (stat.blocks === 0 && fetches.placeholders.possible)
-  const job: SlowJob = { what: 'copy', from: body.fd, to: fd, durable: large }
+  const job: SlowJob = { what: 'copy', from: body.fd, to: blob.fd, durable: large }
   const later = new Later(job, null, backing)
-  if (large && fetches.parks) return { fd, later }
+  if (large && fetches.parks) return { blob, later }
   try {
     runJob(job, backing)
   } catch (error) {
-    backing.close(fd)
+    dropNameless(tree, blob)
     throw error
   }
   later.settle({ fd: -1 })
-  return { fd, later }
+  return { blob, later }
 }
 
-function moveTo(tree: Tree, inode: Inode, body: FileBody, fd: number): void {
+function moveTo(tree: Tree, inode: Inode, body: FileBody, blob: Nameless): void {
+  const { fd } = blob
   const { backing, journal } = tree.ctx
   backing.statFd(body.fd, stat)
   const { mode, uid, gid } = stat
@@ -89,7 +89,7 @@ function moveTo(tree: Tree, inode: Inode, body: FileBody, fd: number): void {
   if (stat.uid !== uid || stat.gid !== gid) backing.chownFd(fd, uid, gid)
   for (const name of backing.listXattr(body.fd)) copyXattr(tree, body.fd, fd, name)
   const before = body.ino
-  body.moveTo(fd, stat.ino, left > 0)
+  body.moveTo(blob, stat.ino, left > 0)
   if (left === 0) journal?.forget(before)
   tree.moveToBlob(inode, stat.ino)
 }
@@ -108,5 +108,5 @@ export function giveUpRescue(tree: Tree, inode: Inode): void {
   inode.rescue = null
   // whoever copies uses both descriptors until then
   if (rescue.later.outcome === null) rescue.later.wait?.()
-  tree.ctx.backing.close(rescue.fd)
+  dropNameless(tree, rescue.blob)
 }

@@ -48,6 +48,10 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
     if (copy === null) foreign.push(file)
     else copies.push(copy)
   }
+  if (inode === tree.root) {
+    if (bearers.size > 0) tree.ctx.memory.noteContent(true)
+    if (tree.folder.standsIn) foreign.length = 0
+  }
   tellForeign(tree, inode, directory, foreign)
   if (copies.length > 0 || directory.conflicts.size > 0)
     showCopies(tree, inode, directory, copies, bearers)

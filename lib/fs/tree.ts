@@ -468,6 +468,7 @@ export class Tree {
     copy: Copy | null = null,
   ): void {
     if (inode === this.root) throw new BugError('the root has no place')
+    if (parent === this.root) this.ctx.memory.noteContent(true)
     if (!inode.others.some((other) => isSamePlace(inode, other, inode))) this.#unnote(inode, inode)
     if (inode.parent !== parent) {
       parent.children++

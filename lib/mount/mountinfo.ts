@@ -1,7 +1,7 @@
 // What is mounted where, from /proc/self/mountinfo (proc_pid_mountinfo(5)). Reading it never touches
 // a mount, so it also works where the drive is dead or does not answer.
 
-import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 
 export interface MountedAt {
@@ -34,6 +34,15 @@ export function mounts(): MountedAt[] {
 /** The mount whose root is `path`, the topmost if there are several; null if it is no mount point. */
 export function mountedAt(path: string): MountedAt | null {
   return topmost(mounts(), mountpointPath(path))
+}
+
+/** The mount that a path lies on; null where this process does not see it. */
+export function mountUnder(path: string): MountedAt | null {
+  const { dev } = statSync(path)
+  const major = (dev >> 8) & 0xfff
+  const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00)
+  const device = `${String(major)}:${String(minor)}`
+  return mounts().findLast((mount) => mount.device === device) ?? null
 }
 
 /**

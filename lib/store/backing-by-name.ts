@@ -1,7 +1,8 @@
 // The backing tree on an engine that has no inodes of its own (a mount of rclone, of S3, of WebDAV): its
 // numbers go with the names, and change some time after a rename. Here an object keeps the number that
 // it got when it was first seen, through every rename of ours and for as long as its name is there.
-// What others rename is another object.
+// What others rename is another object. Such an engine sends what was written some time later, and a
+// directory that is renamed before cannot be read until then.
 
 import { statfsSync } from 'node:fs'
 import { CofferError } from '../errors.js'
@@ -45,6 +46,7 @@ export function numberedByName(inner: Backing): Backing {
 
   return {
     ...inner,
+    inPlace: true,
     openRoot: (path) => {
       const fd = inner.openRoot(path)
       inner.statDirectory(fd, stat)

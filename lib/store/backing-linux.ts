@@ -14,6 +14,7 @@ const listAsUser = (dirfd: number): string[] => readdirSync(`/proc/self/fd/${Str
 
 export const linuxBacking: Backing = {
   writable: true,
+  inPlace: false,
   openRoot: (path) => files.openPath(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
   openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
   closeDirectory: files.closeFd,

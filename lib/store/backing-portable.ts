@@ -35,6 +35,7 @@ function readOnly(): never {
 
 export class PortableBacking implements Backing {
   readonly writable = false
+  readonly inPlace = false
   readonly #paths = new Map<number, string>()
   #next = 1
 

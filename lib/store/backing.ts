@@ -20,6 +20,8 @@ export const CLOSED = -1
 export interface Backing {
   /** Everything, or only what reading takes. */
   readonly writable: boolean
+  /** A rename of a directory harms what in it has not been sent yet: one is made and removed under its own name. */
+  readonly inPlace: boolean
   openRoot(path: string): number
   openDirectory(dirfd: number, name: string): number
   closeDirectory(dirfd: number): void

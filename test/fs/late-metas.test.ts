@@ -412,7 +412,7 @@ t.test('a removed directory is read again where a child of it is there, and no m
       what,
     )
   }
-  waits('an empty one is nobody’s')
+  t.same([...session.list('/d/sub').keys()], [], 'an empty one is nobody’s')
   const blob = readdirSync(aside).find((name) => name.endsWith('.cff'))!
   const bytes = readFileSync(join(aside, blob))
   writeFileSync(join(folder, blob), Buffer.alloc(bytes.length, 1))
@@ -433,6 +433,61 @@ t.test('a removed directory is read again where a child of it is there, and no m
   cpSync(join(aside, meta), join(folder, meta))
   waits('an old meta beside it is refused')
   session.close()
+})
+
+t.test('what a client leaves that removes files and no directories', async (t) => {
+  const vault = withDirectory(t)
+  const two = vault.on(2)
+  t.equal(two.read('/d/sub/g').toString(), 'two')
+  const sub = vault.blob('/d/sub')
+  for (const name of readdirSync(sub)) rmSync(join(sub, name))
+  t.same([...two.list('/d/sub').keys()], [])
+  vault.skew += TEN_MINUTES - 60_000
+  two.drive.tend()
+  t.ok(existsSync(sub), 'not before its time')
+  vault.skew += 120_000
+  two.drive.tend()
+  t.notOk(existsSync(sub))
+  t.same([...two.list('/d').keys()], ['f'])
+  t.same(two.drive.counters.late, [])
+})
+
+t.test('and what it leaves where a directory was renamed', async (t) => {
+  const vault = withDirectory(t)
+  const two = vault.on(2)
+  t.equal(two.read('/d/sub/g').toString(), 'two')
+  const folder = vault.blob('/d')
+  const below = vault.blob('/d/sub').slice(folder.length + 1)
+  const one = vault.on(1)
+  one.rename('/d', '/e')
+  mkdirSync(join(folder, below), { recursive: true })
+  vault.skew += 10_000
+  t.same([...two.list('/e').keys()].sort(), ['f', 'sub'])
+  t.same([...two.list('/d/sub').keys()], [], 'it may have been kept')
+  for (const session of [one, vault.on(3)]) {
+    t.same([...session.list('/d').keys()], [], 'nothing lies in it')
+    t.equal(
+      errno(() => {
+        session.write('/d/new', 'x')
+      }),
+      EIO,
+      'but cannot be used',
+    )
+  }
+  writeFileSync(join(folder, 'foreign.txt'), 'x')
+  vault.skew += TEN_MINUTES + 60_000
+  for (const session of [two, one]) session.drive.tend()
+  t.ok(existsSync(folder), 'what is not ours keeps it')
+  rmSync(join(folder, 'foreign.txt'))
+  const three = vault.again(3)
+  t.same([...three.list('/d').keys()], [])
+  vault.skew += TEN_MINUTES + 60_000
+  three.drive.tend()
+  t.ok(existsSync(folder), 'it may be on its way to who never knew it')
+  two.exists('/d')
+  two.drive.tend()
+  t.notOk(existsSync(folder))
+  t.same([...two.list('/e').keys()].sort(), ['f', 'sub'])
 })
 
 t.test('one that was made and removed since the mount is known after the next, too', async (t) => {

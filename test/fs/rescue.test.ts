@@ -1,11 +1,21 @@
 // The cloud replaces, moves or deletes a blob that is open for writing here: what was written is kept.
 
 import { join } from 'node:path'
-import { copyFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import t, { type Test } from 'tap'
 import { CofferError } from '../../lib/errors.js'
 import { emptyAttributes } from '../../lib/fs/filesystem.js'
 import { Later } from '../../lib/fs/later.js'
+import { numberedByName } from '../../lib/store/backing-by-name.js'
+import { openBacking, type Backing } from '../../lib/store/backing.js'
 import { needs } from '../needs.js'
 import { noise } from '../posix/folder.js'
 import { TestVault, type OpenFile, type Session } from './session.js'
@@ -26,8 +36,8 @@ function prepare(t: Test): { vault: TestVault; blob: string; older: Buffer } {
 }
 
 /** Opens /a.txt, writes to it, lets the cloud act, closes; then what a new drive shows. */
-function edit(vault: TestVault, cloud: () => void): Map<string, string> {
-  const session = vault.open()
+function edit(vault: TestVault, cloud: () => void, backing?: Backing): Map<string, string> {
+  const session = vault.open(backing === undefined ? {} : { backing })
   const file = session.open('/a.txt')
   file.write(0, Buffer.from('WHAT'))
   cloud()
@@ -63,6 +73,67 @@ t.test('deleted', async (t) => {
     rmSync(blob)
   })
   t.same([...shown], [['a.txt', OURS]])
+})
+
+const engines: Record<string, Backing> = {
+  'no files without a name': { ...openBacking(), createUnnamed: () => -1 },
+  'no inodes': numberedByName(openBacking()),
+}
+
+for (const [what, backing] of Object.entries(engines)) {
+  t.test(`deleted on an engine that has ${what}`, async (t) => {
+    if (!needs(t, 'linux')) return
+    const { vault, blob } = prepare(t)
+    const litter = (): string[] =>
+      readdirSync(`${vault.folder}/data`).filter((name) => name.startsWith('~$'))
+    const shown = edit(
+      vault,
+      () => {
+        rmSync(blob)
+      },
+      backing,
+    )
+    t.same([...shown], [['a.txt', OURS]])
+    t.same(litter(), [])
+
+    let names: string[] = []
+    const failing = {
+      ...backing,
+      rename: () => {
+        names = litter()
+        throw new CofferError('EIO', 'planted')
+      },
+    }
+    const session = vault.open({ backing: failing })
+    const file = session.open('/a.txt')
+    file.write(0, Buffer.from('WHAT'))
+    rmSync(vault.blob('/a.txt'))
+    t.throws(
+      () => {
+        file.close()
+      },
+      { code: 'EIO' },
+    )
+    t.equal(names.length, 1, 'it has a name of its own meanwhile')
+    session.close()
+    t.same(litter(), [], 'which ends with the file')
+  })
+}
+
+t.test('replaced where there are no files without a name', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, blob, older } = prepare(t)
+  const shown = edit(
+    vault,
+    () => {
+      writeFileSync(`${blob}.new`, older)
+      renameSync(`${blob}.new`, blob)
+    },
+    { ...openBacking(), createUnnamed: () => -1 },
+  )
+  const ours = [...shown.keys()].find((name) => CONFLICT.test(name))
+  t.equal(shown.get('a.txt'), 'what the other machine has')
+  t.equal(shown.get(ours ?? ''), OURS)
 })
 
 t.test('taken away and another put there, twice', async (t) => {
