@@ -56,7 +56,6 @@ const CONDITIONS = {
   fusermount3: () => lacksProgram('fusermount3', 'fuse3'),
   gocryptfs: () => lacksProgram('gocryptfs'),
   rsync: () => lacksProgram('rsync'),
-  rclone: () => lacksProgram('rclone'),
   fio: () => lacksProgram('fio'),
   sqlite3: () => lacksProgram('sqlite3'),
   tmux: () => lacksProgram('tmux'),
