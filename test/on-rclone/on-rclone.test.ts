@@ -1,18 +1,7 @@
 // A vault on a mount of rclone, which sends what was written some time later.
 
 import { spawnSync } from 'node:child_process'
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
@@ -57,26 +46,6 @@ t.test('directories that have not been sent yet', async (t) => {
   drive.unmount()
 })
 
-t.test('the blob of an open file is deleted', async (t) => {
-  if (!needs(t, 'linux', 'fuse', 'rclone')) return
-  const engine = await started(t, '--vfs-cache-mode=writes', '--vfs-write-back=0s')
-  const drive = new Drive(t, engine.home, join(engine.mountpoint, 'vault'))
-  drive.mount()
-  const path = join(drive.mountpoint, 'file')
-  writeFileSync(path, 'what was there')
-  await engine.sent()
-  const fd = openSync(path, 'r+')
-  writeSync(fd, 'WHAT', 0)
-  const data = join(engine.mountpoint, 'vault/data')
-  for (const name of readdirSync(data)) unlinkSync(join(data, name))
-  writeSync(fd, ' WAS', 4)
-  closeSync(fd)
-  t.equal(readFileSync(path, 'utf8'), 'WHAT WAS there')
-  drive.unmount()
-  await engine.sent()
-  t.equal(readdirSync(data).length, 1, 'and nothing beside it')
-})
-
 t.test('doctor says what cannot be done there', async (t) => {
   if (!needs(t, 'linux', 'fuse', 'rclone')) return
   const says = (folder: string): Record<string, string> => {
@@ -91,7 +60,7 @@ t.test('doctor says what cannot be done there', async (t) => {
       findings.slice(at).map(({ what, ok, says }) => [what, `${String(ok)} ${says}`]),
     )
   }
-  const engine = await started(t, '--vfs-cache-mode=writes', '--vfs-write-back=0s')
+  const engine = await started(t, '--vfs-cache-mode=writes', '--vfs-write-back=1s')
   const found = says(engine.mountpoint)
   t.match(found, {
     'vault folder': /FUSE \(rclone\)/,
@@ -105,6 +74,22 @@ t.test('doctor says what cannot be done there', async (t) => {
   await engine.sent()
   t.same(readdirSync(engine.remote), [], 'nothing of the trial is left')
   t.same(Object.keys(says(engine.home)), ['vault folder'], 'a disk can do all of it')
+})
+
+t.test('the config and its neighbours are sent under their own names', async (t) => {
+  if (!needs(t, 'linux', 'fuse', 'rclone')) return
+  // sent at once: rclone forgets a rename of what it is just sending
+  const engine = await started(t, '--vfs-cache-mode=writes', '--vfs-write-back=0s')
+  const drive = new Drive(t, engine.home, join(engine.mountpoint, 'vault'))
+  const passfile = join(engine.home, 'password')
+  writeFileSync(join(engine.home, 'new'), 'another password\n')
+  drive.must(
+    ...['passwd', drive.vault, '--passfile', passfile],
+    ...['--new-passfile', join(engine.home, 'new'), '--scrypt-logn', '10'],
+  )
+  await engine.sent()
+  const names = readdirSync(join(engine.remote, 'vault')).filter((name) => name !== 'data')
+  t.same(names.sort(), ['README.txt', 'vault.coffer', 'vault.coffer.bak'])
 })
 
 t.test('doctor on a mount that cannot change files', async (t) => {
