@@ -25,6 +25,19 @@ export function numberedByName(inner: Backing): Backing {
   const opened = new Map<number, number>()
   const stat = emptyStat()
   let next = 1
+  /** rclone answers with EIO to whatever is asked about attributes, which is not to be taken for damage */
+  let attributes = true
+  const noAttributes = (): never => {
+    throw new CofferError('EOPNOTSUPP', 'the engine has no extended attributes')
+  }
+  const tryAttributes = (fd: number): void => {
+    try {
+      inner.listXattr(fd)
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      attributes = false
+    }
+  }
 
   const key = (dirfd: number, name: string): string => `${String(opened.get(dirfd) ?? 0)}/${name}`
   const number = (dirfd: number, name: string): number => {
@@ -51,6 +64,7 @@ export function numberedByName(inner: Backing): Backing {
       const fd = inner.openRoot(path)
       inner.statDirectory(fd, stat)
       opened.set(fd, stat.ino)
+      tryAttributes(fd)
       return fd
     },
     openDirectory: (dirfd, name) => open(inner.openDirectory(dirfd, name), dirfd, name),
@@ -96,6 +110,16 @@ export function numberedByName(inner: Backing): Backing {
       inner.rename(fromDir, from, toDir, to)
       gone(fromDir, from)
       numbers.set(key(toDir, to), moved)
+    },
+    getXattr: (fd, name) => (attributes ? inner.getXattr(fd, name) : null),
+    setXattr: (fd, name, value, flags) => {
+      if (attributes) inner.setXattr(fd, name, value, flags)
+      else noAttributes()
+    },
+    listXattr: (fd) => (attributes ? inner.listXattr(fd) : []),
+    removeXattr: (fd, name) => {
+      if (attributes) inner.removeXattr(fd, name)
+      else noAttributes()
     },
     exchange: () => {
       throw new CofferError('EINVAL', 'the engine cannot exchange two names')
