@@ -109,12 +109,13 @@ t.test('busy: the wait ends by its limit or by Ctrl-C, and nothing has changed',
   )
 
   if (spawnSync('script', ['--version']).status === 0) {
-    // at a terminal it waits for as long as it takes; 3 is Ctrl-C
-    const command = [process.execPath, PROGRAM, 'unmount', world.mountpoint].join(' ')
+    // at a terminal it waits for as long as it takes; 3 is Ctrl-C. Without "exec", a shell that stays above the
+    // program (dash, where SHELL is not set) gets it, too, and ends by it, whatever the program's exit code
+    const command = ['exec', process.execPath, PROGRAM, 'unmount', world.mountpoint].join(' ')
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: world.env })
     let said = ''
     terminal.stdout.on('data', (data: Buffer) => (said += data.toString()))
-    const exit = new Promise((resolve) => terminal.once('exit', resolve))
+    const exit = new Promise((resolve) => terminal.once('close', resolve))
     t.ok(await until(() => said.includes('waiting'), 10_000))
     await new Promise((resolve) => setTimeout(resolve, 11_000))
     t.equal(terminal.exitCode, null, 'longer than without a terminal')
