@@ -48,11 +48,12 @@ t.test('directories that have not been sent yet', async (t) => {
 
 t.test('doctor says what cannot be done there', async (t) => {
   if (!needs(t, 'linux', 'fuse', 'rclone')) return
+  const engine = await started(t, '--vfs-cache-mode=writes', '--vfs-write-back=1s')
   const says = (folder: string): Record<string, string> => {
     const { stdout } = spawnSync(
       process.execPath,
       [join(import.meta.dirname, '../../../bin/coffer.js'), 'doctor', folder, '--json'],
-      { encoding: 'utf8', env: { ...process.env, COFFER_STATE_DIR: join(folder, '../state') } },
+      { encoding: 'utf8', env: { ...process.env, COFFER_STATE_DIR: join(engine.home, 'state') } },
     )
     const findings = JSON.parse(stdout) as { what: string; ok: boolean | null; says: string }[]
     const at = findings.findIndex(({ what }) => what === 'vault folder')
@@ -60,7 +61,6 @@ t.test('doctor says what cannot be done there', async (t) => {
       findings.slice(at).map(({ what, ok, says }) => [what, `${String(ok)} ${says}`]),
     )
   }
-  const engine = await started(t, '--vfs-cache-mode=writes', '--vfs-write-back=1s')
   const found = says(engine.mountpoint)
   t.match(found, {
     'vault folder': /FUSE \(rclone\)/,
