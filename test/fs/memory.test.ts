@@ -20,7 +20,7 @@ import { openBacking } from '../../lib/store/backing.js'
 import { randomFillSync } from 'node:crypto'
 import { TestVault } from './session.js'
 
-const { engine } = openEngine('openssl')
+const { engine } = await openEngine('openssl')
 const MINUTE = 60_000
 
 class Machine extends TestVault {
