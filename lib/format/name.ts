@@ -38,9 +38,12 @@ const TICKET = new RegExp(
 )
 const META = new RegExp(`^dir-([0-9a-f]{16}).*\\.cfm${PUT_AFTER}`, 'su')
 const COPY = new RegExp(`^[cl][A-Za-z0-9_-]{43}.*\\.cf[dfls]${PUT_AFTER}`, 'su')
-/** Not a version of anything: half a file of a sync client, or its stub for one that is online only. */
-export const UNFINISHED =
-  /(?:\.(?:part|partial|filepart|tmp|temp|crdownload|download|lock|!sync|bts|nextcloud|owncloud|icloud)|~)$/i
+// neither is a version of anything
+/** Half a file of a sync client. */
+export const HALF =
+  /(?:\.(?:part|partial|filepart|tmp|temp|crdownload|download|lock|!sync|bts)|~)$/i
+/** It stands for a file that is online only. */
+export const STUB = /\.(?:nextcloud|owncloud|icloud)$/i
 const TEMPORARY = /^~\$[A-Za-z0-9_-]{22}\.tmp$/
 
 export function parseBackingName(backing: string): BackingName {
@@ -51,7 +54,7 @@ export function parseBackingName(backing: string): BackingName {
       return { what: 'object', base, extension: match[2] as ObjectExtension }
   }
   if (TEMPORARY.test(backing)) return { what: 'temporary' }
-  if (UNFINISHED.test(backing)) return { what: 'foreign' }
+  if (HALF.test(backing) || STUB.test(backing)) return { what: 'foreign' }
   match = TICKET.exec(backing)
   if (match !== null) return { what: 'ticket', base: match[1] ?? '', objectId8: match[2] ?? '' }
   match = SIDECAR.exec(backing)

@@ -10,6 +10,7 @@ import { decodeEntry } from './entry-names.js'
 import { loadDirectory } from './load-directory.js'
 import { lendObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
+import { within } from './within.js'
 
 /** A file below one of its directories will do. */
 export function holdsVerified(ctx: Context, dirfd: number, { keyId, seal }: Meta): boolean {
@@ -44,11 +45,8 @@ function holdsBelow(
   parentDirId: Uint8Array,
   name: string,
 ): boolean {
-  const fd = ctx.backing.openDirectory(dirfd, file)
-  try {
+  return within(ctx.backing, dirfd, file, (fd) => {
     const { metas } = loadDirectory(ctx, fd, parentDirId, name)
     return metas.some((meta) => meta.kept === null || holdsVerified(ctx, fd, meta))
-  } finally {
-    ctx.backing.closeDirectory(fd)
-  }
+  })
 }

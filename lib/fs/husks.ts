@@ -3,19 +3,11 @@
 
 import { parseBackingName } from '../format/name.js'
 import type { Backing } from '../store/backing.js'
+import { within } from './within.js'
 
 const isDirectory = (file: string): boolean => {
   const parsed = parseBackingName(file)
   return parsed.what === 'object' && parsed.extension === '.cfd'
-}
-
-function within<T>(backing: Backing, dirfd: number, file: string, use: (fd: number) => T): T {
-  const fd = backing.openDirectory(dirfd, file)
-  try {
-    return use(fd)
-  } finally {
-    backing.closeDirectory(fd)
-  }
 }
 
 export const isHusk = (backing: Backing, dirfd: number): boolean =>

@@ -81,13 +81,13 @@ export class MemoryLog {
       this.#frames++
       const [first] = entries
       if (first?.type === ENTRY_SETTLED) this.#settled(first.number, use)
-      if (first?.type !== ENTRY_BOOT) for (const entry of entries) use(entry)
-      else if (first.id !== this.#boot || this.#boot === NO_ID)
+      const boot = first?.type === ENTRY_BOOT ? first.id : null
+      if (boot !== null && (boot !== this.#boot || boot === NO_ID)) {
         this.#doubtful.push({ position, entries })
-      else {
-        for (const entry of entries) use(entry)
-        this.#unsettled.push({ end: this.#end, since: now })
+        continue
       }
+      for (const entry of entries) use(entry)
+      if (boot !== null) this.#unsettled.push({ end: this.#end, since: now })
     }
   }
 
@@ -122,7 +122,10 @@ export class MemoryLog {
     return this.#file.read(bytes, HEADER_SIZE, at) === HEADER_SIZE ? bytes : null
   }
 
-  /** Adds entries, of changes up to `since`; where their metas lie is left in `meta`. */
+  /**
+   * Adds entries, of changes up to `since`; where their metas lie is left in `meta`. They are settled at
+   * once where all that lies before them is, and no change was later than `before`.
+   */
   add(entries: readonly MemoryEntry[], since: number, before: number): void {
     if (this.isSettled() && since <= before) {
       this.#append(entries)

@@ -14,6 +14,7 @@ import type { Inode } from './inode.js'
 import { lendObject, type SealedObject } from './sealed-object.js'
 import { checkPlace, ticketBeside } from './tickets.js'
 import type { Tree } from './tree.js'
+import { within } from './within.js'
 
 const stat = emptyStat()
 
@@ -57,14 +58,11 @@ export function bringHome(tree: Tree, dirfd: number, homes: Homes = new Map()): 
 
 function bringHomeFrom(tree: Tree, dirfd: number, file: string, homes: Homes): number {
   const { backing } = tree.ctx
-  const fd = backing.openDirectory(dirfd, file)
-  try {
+  return within(backing, dirfd, file, (fd) => {
     const moved = bringHome(tree, fd, homes)
     if (moved > 0 && backing.list(fd).length === 0) backing.rmdir(dirfd, file)
     return moved
-  } finally {
-    backing.closeDirectory(fd)
-  }
+  })
 }
 
 /** The directory that an object is of; null where none is known. */
@@ -108,13 +106,10 @@ function withSeal<T>(
   const { ctx } = tree
   const { backing } = ctx
   if (extension === '.cfd') {
-    const below = backing.openDirectory(dirfd, file)
-    try {
+    return within(backing, dirfd, file, (below) => {
       const meta = backing.list(below).find((name) => parseBackingName(name).what === 'meta')
       return meta === undefined ? null : withBlob(tree, below, meta, extension, use)
-    } finally {
-      backing.closeDirectory(below)
-    }
+    })
   }
   return withBlob(tree, dirfd, file, extension, use)
 }

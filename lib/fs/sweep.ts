@@ -6,6 +6,7 @@ import { CofferError } from '../errors.js'
 import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import type { Tree } from './tree.js'
+import { within } from './within.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
 const stat = emptyStat()
@@ -23,21 +24,12 @@ function sweepDirectory(tree: Tree, dirfd: number): void {
     try {
       if (isTemporary) remove(tree, dirfd, name)
       else
-        within(tree, dirfd, name, (fd) => {
+        within(backing, dirfd, name, (fd) => {
           sweepDirectory(tree, fd)
         })
     } catch (error) {
       if (!(error instanceof CofferError)) throw error
     }
-  }
-}
-
-function within(tree: Tree, dirfd: number, name: string, use: (fd: number) => void): void {
-  const fd = tree.ctx.backing.openDirectory(dirfd, name)
-  try {
-    use(fd)
-  } finally {
-    tree.ctx.backing.closeDirectory(fd)
   }
 }
 
@@ -47,7 +39,7 @@ function remove(tree: Tree, dirfd: number, name: string): void {
   const type = stat.mode & S_IFMT
   if (type === S_IFREG) backing.unlink(dirfd, name)
   if (type !== S_IFDIR) return
-  within(tree, dirfd, name, (fd) => {
+  within(backing, dirfd, name, (fd) => {
     const names = backing.list(fd)
     // where an object has arrived in it meanwhile, it is not ours to remove
     const isOurs = (file: string): boolean =>

@@ -83,7 +83,7 @@ function rewrite(backing: Backing, dirfd: number, file: string): void {
       ['written', 0],
       ['over', 2],
     ] as const) {
-      const bytes = Buffer.from(new TextEncoder().encode(text).buffer)
+      const bytes = Buffer.from(text)
       backing.write(fd, bytes, 0, bytes.length, at)
     }
   } finally {

@@ -22,6 +22,10 @@ import { TestVault } from './session.js'
 
 const { engine } = openEngine('openssl')
 const MINUTE = 60_000
+// bytes of a frame's head and nonce and tag, of an entry, and of a meta
+const HEAD = 16 + 40
+const ENTRY = 80
+const META = 1024
 
 class Machine extends TestVault {
   readonly journalFolder = join(this.state, 'machine')
@@ -103,7 +107,7 @@ t.test(
     session.mkdir('/a plain name')
     session.mkdir('/a plain name/another one')
     session.close()
-    t.equal(machine.size, 16 + 40 + 3 * 80 + 2 * 1024)
+    t.equal(machine.size, HEAD + 3 * ENTRY + 2 * META)
     t.equal(statSync(machine.file).mode & 0o7777, 0o600)
     const bytes = readFileSync(machine.file)
     for (const word of ['plain', 'another']) t.notOk(bytes.includes(word), word)
@@ -117,10 +121,6 @@ t.test(
     t.same(readFileSync(machine.file), bytes)
   },
 )
-
-const HEAD = 16 + 40
-const ENTRY = 80
-const META = 1024
 
 t.test(
   'what is not settled counts in its own boot, and from a minute later on in all',
@@ -326,7 +326,7 @@ t.test('sizes of files', async (t) => {
   t.notOk(existsSync(machine.file), 'buffered')
   memory.tend()
   const { size } = machine
-  t.equal(size, 16 + 40 + 2 * 80, 'the last of each')
+  t.equal(size, HEAD + 2 * ENTRY, 'the last of each')
   memory.close()
   memory = machine.memory()
   t.equal(memory.sizeOf(one, 'a'), 2 ** 40)
