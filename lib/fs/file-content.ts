@@ -353,7 +353,10 @@ export class FileContent {
 
   #isData(index: number): boolean {
     if (this.#cache.isDirty(index)) return true
-    return this.records.lengthOf(index) >= 0 && this.records.nextPresent(this.fd, index) === index
+    return (
+      this.records.lengthOf(index) >= 0 &&
+      this.records.nextPresent(this.fd, index, index + 1) === index
+    )
   }
 
   /** SEEK_DATA: where the next bytes lie that are in no hole. */

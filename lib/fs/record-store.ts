@@ -399,18 +399,21 @@ export class RecordStore {
     this.straight.cut(first, end)
   }
 
-  /** The first chunk from `index` on that is not absent; `end` where all before it are. */
-  nextPresent(fd: number, index: number): number {
-    if (index >= this.end || this.absent === 0) return index
-    if (this.pairs !== null) return this.pairs.nextPresent(index, this.end)
+  /**
+   * The first chunk from `index` on that is not absent; `limit` where all before it are. What lies
+   * beyond is not looked at: it may be staged only.
+   */
+  nextPresent(fd: number, index: number, limit = this.end): number {
+    if (index >= limit || this.absent === 0) return index
+    if (this.pairs !== null) return this.pairs.nextPresent(index, limit)
     const { layout, backing } = this.#ctx
     let i = index
-    while (this.#mayBeAbsent(i) && this.#isAbsent(fd, i)) {
+    while (i < limit && this.#mayBeAbsent(i) && this.#isAbsent(fd, i)) {
       // records do not begin where blocks do, but those that lie in a hole whole need no look
       const data = backing.nextData(fd, layout.recordOffset(i + 1)) - HEADER_SIZE
       i = Math.max(i + 1, Math.floor(data / layout.recordSize))
     }
-    return Math.min(i, this.end)
+    return Math.min(i, limit)
   }
 
   /** The first chunk from `index` on that is absent, as far as holes of the blob tell, or has no record. */
@@ -471,7 +474,7 @@ export class RecordStore {
     accBefore.set(this.acc)
     try {
       for (let i = first; i < last; i++) {
-        const next = Math.min(last, this.nextPresent(fd, i))
+        const next = this.nextPresent(fd, i, last)
         this.#uncount(next - i)
         i = next
         if (i < last) this.#leaveOne(fd, i)

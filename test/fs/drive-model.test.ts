@@ -56,6 +56,16 @@ const FOUND: Record<string, Step[]> = {
     ['read', 0, 0, 0],
     ['close', 0],
   ],
+  'a file is cut, written far behind, and punched where it was sealed': [
+    ['create', '/a', 0o644],
+    ['ftruncate', 0, 1],
+    ['copy', 0, 0, 0, 4194304, 1],
+    ['wait', 6000],
+    ['ftruncate', 0, 8192],
+    ['write', 0, 4194304, 4194304],
+    ['fallocate', 0, 3, 0, 8192],
+    ['rename', '/a', '/a'],
+  ],
   'a file just written is renamed while somebody reads it': [
     ['create', '/b', 0o644],
     ['close', 0],
