@@ -1,6 +1,7 @@
 // Unmounting what programs use: they are named, and have a time to close it. Ctrl-C ends the wait; nothing
 // has changed then.
 
+import { setTimeout } from 'node:timers/promises'
 import { CofferError } from '../errors.js'
 import { unmountDrive, type Done } from '../agent/running.js'
 import type { RunningDrive } from '../store/registry.js'
@@ -26,29 +27,31 @@ export async function unmountPatiently(
 ): Promise<Done | null> {
   if (seconds === 0) return unmountDrive(drive, force)
   const deadline = Date.now() + seconds * 1000
-  const stopped = { yes: false }
+  const stopped = new AbortController()
   const stop = (): void => {
-    stopped.yes = true
+    stopped.abort()
   }
-  let told = ''
   try {
-    for (;;) {
+    for (let told = ''; ;) {
       const busy = await busyOrDone(drive)
       if (!(busy instanceof CofferError)) return busy
-      if (stopped.yes) throw busy
-      if (told === '') process.on('SIGINT', stop)
-      if (Date.now() >= deadline) {
-        if (force) return await unmountDrive(drive, true)
-        throw busy
+      // once: the second ends the command, if its question stays without an answer
+      if (told === '') process.once('SIGINT', stop)
+      const left = deadline - Date.now()
+      if (left > 0) {
+        const users = busy.message.replace(/; nothing was changed$/, '')
+        if (users !== told) say(`${users}; waiting for that to end. Ctrl-C leaves it as it is.`)
+        told = users
+        await pause(Math.min(RETRY_MS, left), stopped.signal)
       }
-      const users = busy.message.replace(/; nothing was changed$/, '')
-      if (users !== told) say(`${users}; waiting for that to end. Ctrl-C leaves it mounted.`)
-      told = users
-      await pause(Math.min(RETRY_MS, deadline - Date.now()), stopped)
+      // whoever has stopped it wants no further attempt
+      if (stopped.signal.aborted || (left <= 0 && !force)) throw busy
+      if (left <= 0) break
     }
   } finally {
     process.off('SIGINT', stop)
   }
+  return unmountDrive(drive, true)
 }
 
 async function busyOrDone(drive: RunningDrive): Promise<CofferError | Done | null> {
@@ -60,7 +63,5 @@ async function busyOrDone(drive: RunningDrive): Promise<CofferError | Done | nul
   }
 }
 
-async function pause(ms: number, stopped: { yes: boolean }): Promise<void> {
-  const end = Date.now() + ms
-  while (Date.now() < end && !stopped.yes) await new Promise((resolve) => setTimeout(resolve, 50))
-}
+const pause = (ms: number, stopped: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal: stopped }).catch(() => undefined)

@@ -72,18 +72,22 @@ t.test('busy: names the program, waits, and unmounts when it lets go', async (t)
   let err = ''
   unmount.stderr.on('data', (data: Buffer) => (err += data.toString()))
   t.ok(await until(() => err.includes('waiting')))
-  t.equal(
-    err,
-    `${world.mountpoint} is in use by node (${String(user.pid)}); waiting for that to end. Ctrl-C leaves it mounted.\n`,
-  )
+  const waiting = (by: string): string =>
+    `${world.mountpoint} is in use by ${by}; waiting for that to end. Ctrl-C leaves it as it is.\n`
+  const first = `node (${String(user.pid)})`
+  t.equal(err, waiting(first))
   t.equal(mountsBelow(world.folder).length, 1)
-  const exit = new Promise((resolve) => unmount.once('exit', resolve))
+  // who comes and goes meanwhile is told
+  const other = spawn('sleep', ['1000'], { cwd: world.mountpoint, stdio: 'ignore' })
+  t.teardown(() => other.kill())
+  const both = new RegExp(`is in use by .*sleep \\(${String(other.pid)}\\).*; waiting`)
+  t.ok(await until(() => both.test(err)))
+  other.kill()
+  t.ok(await until(() => err.endsWith(waiting(first)) && both.test(err)))
+  const exit = new Promise((resolve) => unmount.once('close', resolve))
   user.stdin?.end()
   t.equal(await exit, 0)
-  t.match(
-    err,
-    /Ctrl-C leaves it mounted\.\n1 file, .* encrypted since .*\n.* is locked; everything is in .*\n$/,
-  )
+  t.match(err, /as it is\.\n1 file, .* encrypted since .*\n.* is locked; everything is in .*\n$/)
   t.same(mountsBelow(world.folder), [])
 })
 
@@ -122,6 +126,7 @@ t.test('busy: the wait ends by its limit or by Ctrl-C, and nothing has changed',
     terminal.stdin.write('\u0003')
     t.equal(await exit, 16)
     t.match(said, /nothing was changed\r\nhint: /)
+    t.equal(said.split('waiting').length, 2, 'who uses it is told once')
   }
   t.ok(isAlive(pid))
   t.equal(readFileSync(path, 'utf8'), 'x')
