@@ -22,7 +22,7 @@ const ALONE = /^test\/(mount|posix|power-cut)\//
 // COFFER_NODE24=all runs them there, too.
 const ONCE = [
   /^test\/(crash|guards|live|oracle|power-cut|soak|two-machines)\//,
-  /^test\/cli\/(conflicts|devices|interrupted|late-metas|lock-on|machine|mountpoint|quiet|restore-config|silent-agent|unmount)\./,
+  /^test\/cli\/(conflicts|devices|interrupted|late-metas|lock-on|machine|mountpoint|quiet|restore-config|silent-agent|unmount|unmount-elsewhere)\./,
   /^test\/format\/(conflict|devices)\./,
   /^test\/fs\/(adversary-|arrived|clocks|conflicts|drive-model|faults|hard-links|killed|late-metas|memory|quiet|writers)/,
   /^test\/mount\/(large-rescue|placeholders)\./,

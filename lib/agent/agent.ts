@@ -2,7 +2,8 @@
 // signals and idleness, and ends when the drive has ended. What serves the drive is a `DriveThread`.
 //
 // The order of an unmount: store everything while errors can still be told, leave the kernel (busy:
-// nothing has changed), serve until the kernel lets go, store again, wipe the keys, exit.
+// nothing has changed), serve until the kernel lets go or has only copies that nobody uses, store again,
+// wipe the keys, exit.
 
 import { execFile } from 'node:child_process'
 import type { Server } from 'node:net'
@@ -33,6 +34,8 @@ import { startTester, type Tester } from './tester.js'
 
 const REPORT_TIMEOUT_MS = 1000
 const REPLY_TIMEOUT_MS = 1000
+/** how long the kernel usually takes at most to let go of what it has unmounted */
+const LET_GO_MS = 200
 /** after that a drive that was to be taken away by force goes with the process */
 const FORCE_TIMEOUT_MS = 10_000
 
@@ -199,6 +202,24 @@ export class Agent {
   async #leave(): Promise<void> {
     await this.#thread.sync()
     await this.#thread.leave(false)
+    await this.#endCopies()
+  }
+
+  /**
+   * The kernel goes on with a drive for copies of its mount, as other namespaces have them, and for
+   * programs that it was taken away from before. Whoever can be seen to use one has kept `leave` from
+   * it; files that are open tell of others. The copies are dead with the end of the connection.
+   */
+  async #endCopies(): Promise<void> {
+    const over = this.ended.then(() => true)
+    while ((await Promise.race([over, pause(LET_GO_MS)])) !== true) {
+      const report = await this.#thread.report(REPORT_TIMEOUT_MS).catch(() => null)
+      if (report === null) continue
+      if (report.openFiles > 0) throw openElsewhere(this.#order.mountpoint, report.openFiles)
+      this.#log.write('info copies: the mount has copies elsewhere, which end with the drive')
+      this.#thread.stop()
+      await over
+    }
   }
 
   /**
@@ -330,6 +351,15 @@ export class Agent {
     )
     if (this.#registered) unregister(this.#drive)
   }
+}
+
+const openElsewhere = (mountpoint: string, files: number): CofferError => {
+  const some = files === 1 ? '1 file of it is' : `${String(files)} files of it are`
+  return new CofferError(
+    'BUSY',
+    `${mountpoint} is not mounted any more, but ${some} still open in programs that had it before`,
+    { hint: 'close them and try again; --force ends the drive all the same' },
+  )
 }
 
 /** By another process, since this one would wait for the drive, and one that hangs must not hold it up. */

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
 import { CofferError } from '../errors.js'
 import { unmount } from '../mount/unmount.js'
-import { usersOf } from '../mount/mount-users.js'
+import { usersElsewhere, usersOf, type MountUser } from '../mount/mount-users.js'
 import { mountedAt, mountpointPath } from '../mount/mountinfo.js'
 import { namesUnder, some } from './mountpoint-folder.js'
 import { reason } from '../store/state-folder.js'
@@ -75,29 +75,31 @@ export async function waitUsable(mountpoint: string): Promise<void> {
 
 /**
  * Takes the mount out of the tree, if it is still ours. BUSY, with the programs that use it, where
- * it is in use and not `lazy`; nothing has changed then.
+ * it is in use and not `lazy`; nothing has changed then. Copies of it elsewhere stay.
  */
 export function leave(mountpoint: string, device: string, lazy: boolean): void {
+  const elsewhere = lazy ? [] : usersElsewhere(device, mountpoint)
+  if (elsewhere.length > 0) throw busy(mountpoint, elsewhere)
   if (mountedAt(mountpoint)?.device !== device) return
   try {
     unmount(mountpoint, { lazy })
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
     if (error.code === 'NOT_MOUNTED' && mountedAt(mountpoint)?.device !== device) return
-    if (error.code === 'BUSY') throw busy(mountpoint, error)
+    if (error.code === 'BUSY') throw busy(mountpoint, usersOf(mountpoint), error)
     throw error
   }
 }
 
 const NAMED = 5
 
-function busy(mountpoint: string, cause: CofferError): CofferError {
-  const users = usersOf(mountpoint).map(({ pid, command }) => `${command} (${String(pid)})`)
-  const rest = users.length > NAMED ? ` and ${String(users.length - NAMED)} more` : ''
+function busy(mountpoint: string, users: readonly MountUser[], cause?: CofferError): CofferError {
+  const names = users.map(({ pid, command }) => `${command} (${String(pid)})`)
+  const rest = names.length > NAMED ? ` and ${String(names.length - NAMED)} more` : ''
   const by =
-    users.length === 0
+    names.length === 0
       ? 'by a program of another user'
-      : `by ${users.slice(0, NAMED).join(', ')}${rest}`
+      : `by ${names.slice(0, NAMED).join(', ')}${rest}`
   return new CofferError('BUSY', `${mountpoint} is in use ${by}; nothing was changed`, {
     hint: 'close it there and try again; --force takes the drive away all the same',
     cause,

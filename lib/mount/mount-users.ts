@@ -4,7 +4,7 @@
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { mountpointPath } from './mountinfo.js'
+import { mountpointPath, mounts } from './mountinfo.js'
 
 export interface MountUser {
   pid: number
@@ -44,6 +44,38 @@ export function usersOf(mountpoint: string): MountUser[] {
   for (const [pid, process] of processes())
     if (uses(process, root)) users.push({ pid, command: commandOf(process) })
   return users
+}
+
+/**
+ * Programs that use a mount where unmounting it at `mountpoint` does not reach: in another namespace, which
+ * has a copy of it since it was made, or bound to another place. `device` is MAJOR:MINOR.
+ */
+export function usersElsewhere(device: string, mountpoint: string): MountUser[] {
+  const here = linkOf('/proc/self/ns/mnt')
+  const known = new Map<string, string[]>()
+  const users: MountUser[] = []
+  for (const [pid, process] of processes()) {
+    const namespace = linkOf(join(process, 'ns', 'mnt'))
+    // links of /proc are told as from there, mounts as from the root of the process
+    const root = linkOf(join(process, 'root'))
+    const view = `${namespace} ${root}`
+    const copies = known.get(view) ?? mountpointsOf(device, pid).map((path) => join(root, path))
+    known.set(view, copies)
+    const used = copies.some(
+      (copy) => (namespace !== here || copy !== mountpoint) && uses(process, copy),
+    )
+    if (used) users.push({ pid, command: commandOf(process) })
+  }
+  return users
+}
+
+function mountpointsOf(device: string, pid: number): string[] {
+  try {
+    const own = mounts(pid).filter((mount) => mount.device === device)
+    return own.map((mount) => mount.mountpoint)
+  } catch {
+    return []
+  }
 }
 
 /** By number and folder, as far as they are there. */

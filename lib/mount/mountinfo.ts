@@ -1,4 +1,4 @@
-// What is mounted where, from /proc/self/mountinfo (proc_pid_mountinfo(5)). Reading it never touches
+// What is mounted where, from /proc/PID/mountinfo (proc_pid_mountinfo(5)). Reading it never touches
 // a mount, so it also works where the drive is dead or does not answer.
 
 import { readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
@@ -15,10 +15,10 @@ export interface MountedAt {
 
 const MAX_LINKS = 40
 
-/** All mounts that this process sees, later ones on top of earlier ones. */
-export function mounts(): MountedAt[] {
+/** All mounts that a process sees, later ones on top of earlier ones. Throws where it has ended. */
+export function mounts(pid: number | 'self' = 'self'): MountedAt[] {
   const found: MountedAt[] = []
-  for (const line of readFileSync('/proc/self/mountinfo', 'latin1').split('\n')) {
+  for (const line of readFileSync(`/proc/${String(pid)}/mountinfo`, 'latin1').split('\n')) {
     const fields = line.split(' ')
     const separator = fields.indexOf('-', 6)
     const [, , device, , mountpoint] = fields
