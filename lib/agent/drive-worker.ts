@@ -7,6 +7,7 @@ import type { HiddenNames } from '../fs/hidden-names.js'
 import { Counters } from '../mount/counters.js'
 import { SlowLane } from '../mount/fuse-linux/slow-lane.js'
 import { serve } from '../mount/fuse-linux/session.js'
+import { chooseEngine } from './engine.js'
 import {
   toWire,
   type DriveReport,
@@ -18,14 +19,13 @@ import {
   type WorkerStart,
 } from './protocol.js'
 import { ServedDrive } from './served-drive.js'
-import { chooseEngine } from './vault.js'
 
 if (parentPort === null) throw new BugError('the drive worker is not a worker')
 const main: MessagePort = parentPort
 const tell = (event: WorkerEvent): void => {
   main.postMessage(event)
 }
-const chosen = chooseEngine()
+const chosen = await chooseEngine()
 
 main.once('message', (start: WorkerStart) => {
   const counters = new Counters(start.counters)

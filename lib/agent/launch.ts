@@ -1,6 +1,6 @@
-// Starts an agent: as a process of its own that outlives the command, or inside this one. It is
-// started before the password has been turned into keys, so that its start-up costs no time; the keys
-// follow through a socket pair, never through arguments, environment or a file.
+// Starts an agent as a process of its own that outlives the command. It is started before the password
+// has been turned into keys, so that its start-up costs no time; the keys follow through a socket pair,
+// never through arguments, environment or a file.
 
 import { spawn } from 'node:child_process'
 import { Buffer } from 'node:buffer'
@@ -9,10 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { serialize } from 'node:v8'
 import { CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
-import { Agent } from './agent.js'
 import { closeFd } from '../native/files.js'
 import { openLog } from '../store/log-file.js'
-import { guardMemory } from './process.js'
 import { frame, fromWire, type ControlReply, type Order } from './protocol.js'
 
 export interface Starting {
@@ -79,19 +77,3 @@ const failed = (message: string): ControlReply => ({
   ok: false,
   error: { code: 'AGENT', message, hint: '' },
 })
-
-export function serveHere(order: Order): Starting {
-  guardMemory()
-  const agent = new Agent(order)
-  let started = false
-  return {
-    async start(body) {
-      started = true
-      await agent.start(body)
-    },
-    cancel() {
-      agent.cancel()
-    },
-    ended: () => (started ? agent.told : Promise.resolve(null)),
-  }
-}

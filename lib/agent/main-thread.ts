@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { BugError, CofferError } from '../errors.js'
 import type { VaultBody } from '../format/config-body.js'
 import type { Counters } from '../mount/counters.js'
-import { mountNative, type NativeSession } from '../mount/fuse-native/mount-native.js'
+import type { NativeSession } from '../mount/fuse-native/mount-native.js'
 import type { MountOptions } from '../mount/mount-options.js'
 import type { DriveThread } from './drive-thread.js'
 import {
@@ -19,11 +19,16 @@ import {
   type Order,
   type WalkPart,
 } from './protocol.js'
-import { ServedDrive } from './served-drive.js'
-import { chooseEngine } from './vault.js'
+import { chooseEngine } from './engine.js'
+import type { ServedDrive } from './served-drive.js'
 
 export class MainThread implements DriveThread {
   readonly ended: Promise<CofferError | null>
+  /** Loaded here, since with the other driver the main thread has no use for it. */
+  readonly #loading = {
+    served: import('./served-drive.js'),
+    mount: import('../mount/fuse-native/mount-native.js'),
+  }
   readonly #chosen = chooseEngine()
   readonly #log: (line: string) => void
   #resolve: (error: CofferError | null) => void = () => undefined
@@ -46,20 +51,22 @@ export class MainThread implements DriveThread {
   ): Promise<void> {
     this.#counters = counters
     try {
+      const [{ ServedDrive }, chosen] = await Promise.all([this.#loading.served, this.#chosen])
+      if (this.#over) throw ended()
       // the keys of whoever opens are wiped as soon as this returns
       const copy = structuredClone(body)
-      this.#served = new ServedDrive(this.#chosen, order, copy, counters, this.#log)
+      this.#served = new ServedDrive(chosen, order, copy, counters, this.#log)
       this.#served.beginTest(hidden)
     } catch (error) {
       this.stop()
       throw error
     }
-    return Promise.resolve()
   }
 
   async mount(options: MountOptions): Promise<string> {
-    const served = this.#served
-    if (served === null || this.#counters === null) throw new BugError('nothing to mount')
+    const { mountNative } = await this.#loading.mount
+    const served = this.#drive
+    if (this.#counters === null) throw new BugError('nothing to mount')
     const session = await mountNative(options, served.underTest ?? served.drive, this.#counters, {
       onDefect(error) {
         served.onDefect(error)
@@ -104,8 +111,7 @@ export class MainThread implements DriveThread {
   }
 
   get #drive(): ServedDrive {
-    if (this.#served === null || this.#over)
-      throw new CofferError('NOT_MOUNTED', 'the drive has ended')
+    if (this.#served === null || this.#over) throw ended()
     return this.#served
   }
 
@@ -126,6 +132,8 @@ export class MainThread implements DriveThread {
     // nothing was started
   }
 }
+
+const ended = (): CofferError => new CofferError('NOT_MOUNTED', 'the drive has ended')
 
 /** `leave` of mountpoint.ts by a thread of its own. */
 function leaveAside(leaving: Leaving): Promise<void> {

@@ -11,11 +11,12 @@ import { runningDrives } from '../store/registry.js'
 import { runtimeFolder, stateFolder } from '../store/state-folder.js'
 import { announce, type Announcement } from './announce.js'
 import { checkMountpoint } from './mountpoint.js'
+import { chooseEngine } from './engine.js'
 import type { LockEvent } from './lock-events.js'
 import type { Order } from './protocol.js'
 import { quoted } from './shell-word.js'
 import { thisDevice } from './this-device.js'
-import { chooseEngine, loadVault, unlock, type OpenedVault } from './vault.js'
+import { loadVault, unlock, type OpenedVault } from './vault.js'
 import { vaultDevices } from './vault-changes.js'
 
 export interface MountRequest {
@@ -43,7 +44,7 @@ export interface Prepared {
   announce(opened: OpenedVault): Announcement
 }
 
-export function prepareMount(request: MountRequest): Prepared {
+export async function prepareMount(request: MountRequest): Promise<Prepared> {
   const loaded = loadVault(request.vault, request.configFile)
   const problem = driverProblem(request.driver)
   if (problem !== null) throw problem
@@ -58,7 +59,7 @@ export function prepareMount(request: MountRequest): Prepared {
     })
   }
   const device = thisDevice()
-  const { engine } = chooseEngine()
+  const { engine } = await chooseEngine()
   const { driver, readOnly, allowOther, idleSeconds, slowSeconds, logNames, selfTest } = request
   const { keepMountpoint, lockOn, graceSeconds } = request
   return {

@@ -3,7 +3,6 @@
 
 import { Buffer } from 'node:buffer'
 import { basename } from 'node:path'
-import { openEngine } from '../crypto/choose-engine.js'
 import type { Engine } from '../crypto/engine.js'
 import { CofferError } from '../errors.js'
 import {
@@ -39,11 +38,6 @@ export interface OpenedVault extends LoadedVault, Unlocked {
 }
 
 export { hex }
-
-/** COFFER_ENGINE=portable is for finding faults and for tests. */
-export function chooseEngine(): { engine: Engine; problem: string } {
-  return openEngine(process.env.COFFER_ENGINE === 'portable' ? 'portable' : 'openssl')
-}
 
 /** `configFile`: a copy to be used in place of the one in the folder. */
 export function loadVault(path: string, configFile: string | null = null): LoadedVault {

@@ -1,7 +1,7 @@
 // coffer create.
 
 import { resolve } from 'node:path'
-import { chooseEngine } from '../agent/vault.js'
+import { chooseEngine } from '../agent/engine.js'
 import { checkLogN, createVault } from '../agent/vault-changes.js'
 import { checkVacant } from '../store/new-vault.js'
 import { readNewPassword, type PasswordSource } from './read-password.js'
@@ -19,7 +19,8 @@ export async function create(args: Arguments): Promise<number> {
   // before anybody is asked for a password
   checkVacant(vault)
   const password = await readNewPassword(args)
-  createVault(chooseEngine().engine, vault, password, args.label ?? '', args.scryptLogn)
+  const { engine } = await chooseEngine()
+  createVault(engine, vault, password, args.label ?? '', args.scryptLogn)
   say(
     `${vault} is a vault now. Without its password nobody can open it, and nobody can restore one.`,
   )

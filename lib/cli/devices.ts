@@ -1,8 +1,9 @@
 // coffer devices: who opens a vault for writing. The list is sealed in the config, so it takes the
 // password to read it.
 
+import { chooseEngine } from '../agent/engine.js'
 import { thisDevice } from '../agent/this-device.js'
-import { chooseEngine, loadVault, unlock, wipe } from '../agent/vault.js'
+import { loadVault, unlock, wipe } from '../agent/vault.js'
 import { vaultDevices } from '../agent/vault-changes.js'
 import { knownDevices } from '../format/devices.js'
 import { readPassword, type PasswordSource } from './read-password.js'
@@ -15,7 +16,7 @@ interface Arguments extends PasswordSource {
 
 export async function devices(args: Arguments): Promise<number> {
   const loaded = loadVault(args.vault)
-  const { engine } = chooseEngine()
+  const { engine } = await chooseEngine()
   const opened = unlock(engine, loaded, await readPassword(args))
   for (const warning of opened.warnings) warn(warning)
   const known = knownDevices(vaultDevices(engine, opened))

@@ -22,13 +22,13 @@ interface Arguments {
   json: boolean
 }
 
-export function doctor({ folder, json }: Arguments): Promise<number> {
+export async function doctor({ folder, json }: Arguments): Promise<number> {
   const needed = fuse()
   const own = folders()
   const findings = [
     node(),
     native(),
-    engine(),
+    await engine(),
     needed,
     ...otherDrivers(),
     locking(),
@@ -39,8 +39,8 @@ export function doctor({ folder, json }: Arguments): Promise<number> {
   if (folder !== undefined) findings.push(...vaultFolder(resolve(folder)))
   if (json) printJson(findings)
   else for (const finding of findings) show(finding)
-  if (needed.ok === false) return Promise.resolve(15)
-  return Promise.resolve(own.some(({ ok }) => ok === false) ? 28 : 0)
+  if (needed.ok === false) return 15
+  return own.some(({ ok }) => ok === false) ? 28 : 0
 }
 
 function show({ what, ok, says, advice }: Finding): void {
@@ -62,8 +62,8 @@ function native(): Finding {
   return { what: 'native calls', ok: false, says: nativeProblem, advice }
 }
 
-function engine(): Finding {
-  const { engine: chosen, problem } = openEngine()
+async function engine(): Promise<Finding> {
+  const { engine: chosen, problem } = await openEngine()
   if (problem === '') return fine('encryption', `fast engine (${chosen.name})`)
   return {
     what: 'encryption',

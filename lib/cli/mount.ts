@@ -3,7 +3,7 @@
 import { CofferError } from '../errors.js'
 import { clearStale } from '../agent/stale.js'
 import { INTERRUPTED, isInterrupted } from '../agent/interrupted.js'
-import { launch, serveHere } from '../agent/launch.js'
+import { launch, type Starting } from '../agent/launch.js'
 import { secondsOf } from './seconds.js'
 import { readPassword, type PasswordSource } from './read-password.js'
 import { bold, fail, quoted, say, warn } from './ui.js'
@@ -56,7 +56,7 @@ export async function mount(args: Arguments): Promise<number> {
   const graceSeconds = secondsOf('grace', args.grace)
   for (const line of clearStale()) say(line)
   const configFile = args.config ?? null
-  const prepared = prepareMount({
+  const prepared = await prepareMount({
     ...args,
     driver,
     configFile,
@@ -67,7 +67,7 @@ export async function mount(args: Arguments): Promise<number> {
   })
   const password = await readPassword(args)
   const { order } = prepared
-  const starting = args.foreground ? serveHere(order) : launch(order)
+  const starting = await start(order, args.foreground)
   try {
     const unlocked = prepared.unlock(password)
     for (const warning of unlocked.warnings) warn(warning)
@@ -88,3 +88,7 @@ export async function mount(args: Arguments): Promise<number> {
   if (error === null) return 0
   return fail(error, order.log)
 }
+
+/** The drive itself is loaded only where this process serves it. */
+const start = async (order: Order, here: boolean): Promise<Starting> =>
+  here ? (await import('../agent/serve-here.js')).serveHere(order) : launch(order)

@@ -1,9 +1,10 @@
 // A vault opened in this process, read-only and without a mount: what ls and get work on. Needs
 // neither FUSE nor native calls, so any machine with Node gets its files back.
 
+import { chooseEngine } from '../agent/engine.js'
 import { INTERRUPTED, isInterrupted } from '../agent/interrupted.js'
 import { openDrive, type Drive } from '../agent/open-drive.js'
-import { chooseEngine, loadVault, unlock } from '../agent/vault.js'
+import { loadVault, unlock } from '../agent/vault.js'
 import type { LogEvent } from '../fs/context.js'
 import { assertReadable } from '../store/config-file.js'
 import { knownDeviceId } from '../store/state.js'
@@ -16,7 +17,7 @@ export async function withDrive<T>(
 ): Promise<T> {
   const loaded = loadVault(args.vault)
   assertReadable(loaded.vault)
-  const { engine } = chooseEngine()
+  const { engine } = await chooseEngine()
   const opened = unlock(engine, loaded, await readPassword(args))
   opened.vrk.fill(0)
   for (const warning of opened.warnings) warn(warning)

@@ -1,7 +1,8 @@
 // coffer passwd.
 
 import { CofferError } from '../errors.js'
-import { chooseEngine, loadVault, unlock, wipe } from '../agent/vault.js'
+import { chooseEngine } from '../agent/engine.js'
+import { loadVault, unlock, wipe } from '../agent/vault.js'
 import { changePassword, checkLogN } from '../agent/vault-changes.js'
 import { isReadOnly } from '../store/config-file.js'
 import { readNewPassword, readPassword, type PasswordSource } from './read-password.js'
@@ -20,7 +21,7 @@ export async function passwd(args: Arguments): Promise<number> {
   if (isReadOnly(loaded.vault)) {
     throw new CofferError('VAULT_READ_ONLY', `the vault folder ${loaded.vault} is read-only`)
   }
-  const { engine } = chooseEngine()
+  const { engine } = await chooseEngine()
   const opened = unlock(engine, loaded, await readPassword(args, 'Old password: '))
   try {
     for (const warning of opened.warnings) warn(warning)

@@ -3,7 +3,6 @@
 
 import type { Engine } from './engine.js'
 import { opensslEngine } from './engine-openssl.js'
-import { portableEngine } from './engine-portable.js'
 
 export interface ChosenEngine {
   engine: Engine
@@ -11,17 +10,20 @@ export interface ChosenEngine {
   problem: string
 }
 
-export function openEngine(preference: Engine['name'] = 'openssl'): ChosenEngine {
-  if (preference === 'portable') return { engine: portableEngine, problem: '' }
+export async function openEngine(preference: Engine['name'] = 'openssl'): Promise<ChosenEngine> {
+  if (preference === 'portable') return { engine: await portable(), problem: '' }
   try {
     const engine = opensslEngine()
     selfCheck(engine)
     return { engine, problem: '' }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    return { engine: portableEngine, problem: `no fast encryption: ${reason}` }
+    return { engine: await portable(), problem: `no fast encryption: ${reason}` }
   }
 }
+
+/** Loaded only where it is used: noble takes long to load. */
+const portable = async (): Promise<Engine> => (await import('./engine-portable.js')).portableEngine
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 

@@ -37,8 +37,8 @@ const MESSAGE =
   '6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51' +
   '30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710'
 
-const fast = openEngine('openssl')
-const portable = openEngine('portable')
+const fast = await openEngine('openssl')
+const portable = await openEngine('portable')
 t.equal(fast.problem, '', 'the fast engine loads here')
 t.equal(fast.engine.name, 'openssl')
 t.equal(portable.engine.name, 'portable')

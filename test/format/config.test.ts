@@ -75,8 +75,8 @@ function outcome(engine: Engine, bytes: Uint8Array, pw: Uint8Array = password): 
   }
 }
 
-const fast = openEngine('openssl').engine
-const portable = openEngine('portable').engine
+const { engine: fast } = await openEngine('openssl')
+const { engine: portable } = await openEngine('portable')
 
 for (const engine of [fast, portable]) {
   void t.test(`known answers, ${engine.name}`, (t) => {

@@ -12,7 +12,7 @@ import {
 } from '../../lib/format/conflict.js'
 import { decodeName, encodeName, metaName, parseBackingName } from '../../lib/format/name.js'
 
-const { engine } = openEngine('openssl')
+const { engine } = await openEngine('openssl')
 const siv = engine.siv(randomBytes(64))
 const dirId = randomBytes(16)
 const encode = (name: string) => encodeName(engine, siv, dirId, name)

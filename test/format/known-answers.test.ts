@@ -57,7 +57,7 @@ const seal: Seal = {
 
 for (const engineName of ['openssl', 'portable'] as const) {
   t.test(engineName, async (t) => {
-    const { engine } = openEngine(engineName)
+    const { engine } = await openEngine(engineName)
     t.equal(engine.name, engineName)
     const ring = new Keyring(engine, vaultId, new Map([[hex(keyId), Uint8Array.from(seed)]]))
     const { name: siv, wrap } = ring.generation(keyId)

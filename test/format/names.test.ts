@@ -15,7 +15,7 @@ import {
   ticketName,
 } from '../../lib/format/name.js'
 
-const { engine } = openEngine('openssl')
+const { engine } = await openEngine('openssl')
 const key = Uint8Array.from({ length: 64 }, (_, i) => i)
 const siv = engine.siv(key)
 const dirId = new Uint8Array(16).fill(1)

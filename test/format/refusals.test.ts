@@ -18,7 +18,7 @@ const KAT = JSON.parse(
 const known = (name: string): Buffer => Buffer.from(KAT[name]!, 'hex')
 const fill = (n: number, a: number): Buffer =>
   Buffer.from(Array.from({ length: n }, (_, i) => a + i))
-const { engine } = openEngine('openssl')
+const { engine } = await openEngine('openssl')
 const vaultId = fill(16, 0x10)
 const seeds = new Map([['4041424344454647', fill(32, 0x20)]])
 const vault: VaultKeys = {

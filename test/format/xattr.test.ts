@@ -44,7 +44,7 @@ t.test('the oracle gives the known answers', async (t) => {
 
 for (const engineName of ['openssl', 'portable'] as const) {
   t.test(engineName, async (t) => {
-    const { engine } = openEngine(engineName)
+    const { engine } = await openEngine(engineName)
     t.equal(engine.name, engineName)
     const ring = new Keyring(engine, vault.vaultId, new Map([[hex(keyId), fill(32, 0x20)]]))
     const { name: siv } = ring.generation(keyId)

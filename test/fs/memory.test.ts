@@ -20,7 +20,7 @@ import { openBacking } from '../../lib/store/backing.js'
 import { randomFillSync } from 'node:crypto'
 import { TestVault } from './session.js'
 
-const { engine } = openEngine('openssl')
+const { engine } = await openEngine('openssl')
 const MINUTE = 60_000
 // bytes of a frame's head and nonce and tag, of an entry, and of a meta
 const HEAD = 16 + 40

@@ -28,7 +28,7 @@ import {
 
 const { O_RDONLY, O_RDWR, S_IFMT, S_IFDIR, S_IFLNK, S_IFREG } = constants
 export const CALLER = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask: 0 }
-const { engine } = openEngine('openssl')
+const { engine } = await openEngine('openssl')
 const ROOT = 1
 
 export class TestVault {

@@ -56,7 +56,7 @@ t.test('a vault with one of everything', async (t) => {
   sparse.close()
   session.setattr('/d/file', { mtime: { sec: 1234567890, nsec: 987654321 } })
   session.close()
-  const { engine } = openEngine('openssl')
+  const { engine } = await openEngine('openssl')
   const { keys } = vault
   const secret = { password: Buffer.from('pw'), vaultId: keys.vaultId, vrk: Buffer.alloc(32, 5) }
   const slot = passwordSlot(engine, {

@@ -7,7 +7,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openDrive } from '../../lib/agent/open-drive.js'
-import { chooseEngine, loadVault, unlock, wipe } from '../../lib/agent/vault.js'
+import { chooseEngine } from '../../lib/agent/engine.js'
+import { loadVault, unlock, wipe } from '../../lib/agent/vault.js'
 import { deviceId } from '../../lib/store/state.js'
 import { Session } from '../fs/session.js'
 import { throughDrive, throughMount } from './look.js'
@@ -17,7 +18,7 @@ import type { Judge, Look, Subject, Verdict } from './subject.js'
 const COFFER = fileURLToPath(new URL('../../../bin/coffer.js', import.meta.url))
 const PASSWORD = 'correct horse battery staple'
 const PATIENCE_MS = 60_000
-const { engine } = chooseEngine()
+const { engine } = await chooseEngine()
 
 const AFTERWARDS = '/written after the cut'
 
