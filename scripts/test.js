@@ -4,7 +4,8 @@
 // path contains one of them are run, without the checks of style.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Parser } from 'tap-parser'
@@ -15,10 +16,27 @@ const ROOT = join(import.meta.dirname, '..')
 const FILE_TIMEOUT_MS = 300_000
 // What measures the kernel, or needs the disk for itself, runs with nothing beside it.
 const ALONE = /^test\/(mount|posix|power-cut)\//
+// What takes longest of all the rest, in that order: begun last, it would end with nothing beside it.
+const LONG = [
+  'two-machines/two-machines',
+  'cli/mount',
+  'cli/devices',
+  'cli/lock-on',
+  'cli/self-test',
+  'crash/crash',
+  'cli/silent-agent',
+  'cli/vault',
+  'cli/get',
+  'cli/mountpoint',
+  'cli/unmount',
+  'fs/faults',
+  'soak/soak',
+].map((name) => `test/${name}.test.ts`)
 
 // What is the same on every Node: proofs of what the drive does to a disk, judges, the plain disk, what
-// sync clients and other devices do to a vault folder, and what the drive asks of other programs. On the
-// second Node they are left out, so that a run on both takes less than a quarter of an hour;
+// sync clients and other devices do to a vault folder, and what the drive asks of other programs. So is the
+// suite over fuse-native: what Node has to do with that driver, the file of its own ways shows on both. On
+// the second Node they are left out, so that a run on both takes less than a quarter of an hour;
 // COFFER_NODE24=all runs them there, too.
 const ONCE = [
   /^test\/(crash|guards|live|oracle|power-cut|soak|two-machines)\//,
@@ -26,7 +44,7 @@ const ONCE = [
   /^test\/format\/(conflict|devices)\./,
   /^test\/fs\/(adversary-|arrived|clocks|conflicts|drive-model|faults|hard-links|killed|late-metas|memory|quiet|writers)/,
   /^test\/mount\/(large-rescue|placeholders)\./,
-  /^test\/posix\/(disk|full-disk|leaks|programs|table)\./,
+  /^test\/posix\/(disk|full-disk|fuse-native-suite|leaks|programs|table)\./,
 ]
 const LANES = 2
 const LAST_LINES = 400
@@ -47,15 +65,24 @@ function fail(what) {
  * @param {string} name
  * @param {string[]} command a script of node_modules or of this folder, with its arguments
  */
-function step(name, command) {
+async function step(name, command) {
   const started = Date.now()
-  const { status } = spawnSync(process.execPath, command, {
-    cwd: ROOT,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  console.log(`${status === 0 ? 'ok' : 'FAILED'}  ${name}  ${seconds(started)}`)
+  const child = spawn(process.execPath, command, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = []
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes) => output.push(bytes))
+  const [status] = await once(child, 'close')
+  console.log(`${status === 0 ? 'ok    ' : 'FAILED'}  ${name}  ${seconds(started)}`)
+  process.stdout.write(Buffer.concat(output))
   if (status !== 0) fail(name)
   return status === 0
+}
+
+/** What asks nothing but the sources. */
+const STYLE = {
+  eslint: ['node_modules/eslint/bin/eslint.js', '.'],
+  prettier: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'],
+  layers: ['scripts/check-layers.js'],
 }
 
 /** @param {number} started */
@@ -173,12 +200,19 @@ function environment(folder) {
   }
 }
 
+/** @param {string} file */
+function rank(file) {
+  const at = LONG.indexOf(file)
+  return at < 0 ? LONG.length : at
+}
+
 /**
  * @param {string} node
  * @param {string} scratch
  * @param {boolean} again on another Node before
+ * @param {(() => Promise<unknown>)[]} [first] what else is to be done, before all that
  */
-async function runAll(node, scratch, again) {
+async function runAll(node, scratch, again, first = []) {
   const label = `Node ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`
   console.log(`\n${label}`)
   const all = testFiles()
@@ -187,29 +221,32 @@ async function runAll(node, scratch, again) {
     console.log(
       `${all.length - files.length} files are not run again: they do not depend on the Node`,
     )
-  // backwards, since the longest is the last and would otherwise end with nothing beside it
-  const together = files.filter((file) => !ALONE.test(file)).reverse()
-  const alone = files.filter((file) => ALONE.test(file))
   let number = 0
-  /** @param {string[]} queue */
+  /** @param {string} file */
+  const test = (file) => () =>
+    runFile(node, label, file, join(scratch, `${label.slice(6, 8)}-${++number}`))
+  /** @param {(() => Promise<unknown>)[]} queue */
   const lane = async (queue) => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      await runFile(node, label, file, join(scratch, `${label.slice(6, 8)}-${++number}`))
-    }
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await job()
   }
-  await Promise.all(Array.from({ length: LANES }, () => lane(together)))
-  await lane(alone)
+  const together = files.filter((file) => !ALONE.test(file)).sort((a, b) => rank(a) - rank(b))
+  const queue = [...first, ...together.map(test)]
+  await Promise.all(Array.from({ length: LANES }, () => lane(queue)))
+  await lane(files.filter((file) => ALONE.test(file)).map(test))
   return label
 }
 
 async function main() {
   const started = Date.now()
-  const built = step('build', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
-  if (words.length === 0) {
-    step('eslint', ['node_modules/eslint/bin/eslint.js', '.'])
-    step('prettier', ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'])
-    step('layers', ['scripts/check-layers.js'])
-  }
+  const styles = words.length > 0 ? [] : Object.entries(STYLE)
+  const checks = styles.map(
+    ([name, command]) =>
+      () =>
+        step(name, command),
+  )
+  const built = await step('build', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
+  for (const file of LONG.filter((file) => !existsSync(join(ROOT, file))))
+    fail(`there is no ${file}`)
   const nodes = []
   if (built || words.length > 0) {
     const scratch = mkdtempSync(join(tmpdir(), 'coffer-'))
@@ -223,7 +260,7 @@ async function main() {
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
     const before = new Set(drives())
-    nodes.push(await runAll(process.execPath, scratch, false))
+    nodes.push(await runAll(process.execPath, scratch, false, checks))
     const more = process.env['COFFER_NODE24'] ?? (process.env['CI'] === 'true' ? '1' : '0')
     if (more !== '0' && more !== '' && !process.version.startsWith('v24.'))
       nodes.push(await runAll(node24(), scratch, more !== 'all' && words.length === 0))
@@ -233,7 +270,7 @@ async function main() {
     }
     if (mountsBelow(scratch).length === 0) rmSync(scratch, { recursive: true, force: true })
     if (total.passed + total.failed === 0) fail('no test was run')
-  }
+  } else for (const check of checks) await check()
   report(nodes, started)
 }
 

@@ -451,10 +451,11 @@ export const rows: readonly Row[] = [
   [
     'cp keeps holes and bytes',
     (f) => {
+      const size = 100 * MiB
       f.put('x', noise(MiB))
-      truncateSync(f.at('x'), GiB)
+      truncateSync(f.at('x'), size)
       const fd = openSync(f.at('x'), 'r+')
-      write(fd, noise(200_000), GiB / 2)
+      write(fd, noise(200_000), size / 2)
       closeSync(fd)
       const said = run(
         f,
@@ -462,16 +463,16 @@ export const rows: readonly Row[] = [
       )
       const same = ['y', 'z'].map((name) => {
         const copy = f.open(name, 'r')
-        const { size, blocks } = statSync(f.at(name))
+        const { size: whole, blocks } = statSync(f.at(name))
         return [
-          size,
+          whole,
           blocks * 512 < 2 * MiB,
-          read(copy, 200_000, GiB / 2) === noise(200_000).toString('latin1'),
+          read(copy, 200_000, size / 2) === noise(200_000).toString('latin1'),
         ]
       })
       return [said, ...same]
     },
-    ['', [GiB, true, true], [GiB, true, true]],
+    ['', [100 * MiB, true, true], [100 * MiB, true, true]],
   ],
   [
     'du counts no holes',

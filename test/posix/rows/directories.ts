@@ -19,7 +19,7 @@ import { withUmask } from '../calls.js'
 import { write, type Folder } from '../folder.js'
 import { errorOf, type Row } from '../row.js'
 
-const MANY = 3000
+const MANY = 1000
 
 function many(f: Folder): string[] {
   const names = Array.from({ length: MANY }, (_, i) => `${'n'.repeat(i % 70)}${String(i)}`)
