@@ -1,24 +1,52 @@
-// What is left of a directory where a client has carried the removal of its files and not its own: empty
-// backing directories, at most with others in them. Nothing in one is hidden from anybody.
+// What is left of a directory where a client has carried the removal of its files and not its own, or has
+// brought back what another device had moved: backing directories in which nothing lies but others of
+// that kind, litter, and metas that are old ones, as this machine knows. Nothing in one is hidden from
+// anybody. FORMAT.md §7.
 
+import { CofferError } from '../errors.js'
+import { isLitter } from '../format/litter.js'
 import { parseBackingName } from '../format/name.js'
-import type { Backing } from '../store/backing.js'
+import type { Context } from './context.js'
+import { withMeta } from './directory.js'
 import { within } from './within.js'
 
-const isDirectory = (file: string): boolean => {
+type Part = 'directory' | 'old meta' | 'litter'
+
+/** null: something that counts, or may. */
+function partOf(ctx: Context, dirfd: number, file: string): Part | null {
   const parsed = parseBackingName(file)
-  return parsed.what === 'object' && parsed.extension === '.cfd'
+  if (parsed.what === 'object' && parsed.extension === '.cfd') return 'directory'
+  if (parsed.what === 'meta') return isOld(ctx, dirfd, file) ? 'old meta' : null
+  return isLitter(file) ? 'litter' : null
 }
 
-export const isHusk = (backing: Backing, dirfd: number): boolean =>
-  backing
-    .list(dirfd)
-    .every((file) => isDirectory(file) && within(backing, dirfd, file, (fd) => isHusk(backing, fd)))
+function isOld(ctx: Context, dirfd: number, file: string): boolean {
+  const { memory } = ctx
+  try {
+    return withMeta(ctx, dirfd, file, false, ({ objectId }, seal) => !memory.counts(objectId, seal))
+  } catch (error) {
+    if (error instanceof CofferError) return false
+    throw error
+  }
+}
 
-/** Fails where something arrives meanwhile. */
-export function removeHusk(backing: Backing, dirfd: number, file: string): void {
+export function isHusk(ctx: Context, dirfd: number): boolean {
+  return ctx.backing.list(dirfd).every((file) => {
+    const part = partOf(ctx, dirfd, file)
+    if (part !== 'directory') return part !== null
+    return within(ctx.backing, dirfd, file, (fd) => isHusk(ctx, fd))
+  })
+}
+
+/** Throws where something has arrived meanwhile, which stays. */
+export function removeHusk(ctx: Context, dirfd: number, file: string): void {
+  const { backing } = ctx
   within(backing, dirfd, file, (fd) => {
-    for (const below of backing.list(fd)) removeHusk(backing, fd, below)
+    for (const below of backing.list(fd)) {
+      const part = partOf(ctx, fd, below)
+      if (part === 'directory') removeHusk(ctx, fd, below)
+      else if (part !== null) backing.unlink(fd, below)
+    }
   })
   backing.rmdir(dirfd, file)
 }

@@ -53,11 +53,11 @@ export class LateDirectories {
 
   /** It could not be. */
   failed(inode: Inode, error: unknown): void {
-    if (error instanceof LateMeta) this.#note(inode, 'waiting')
+    if (error instanceof LateMeta) this.#note(inode, 'waiting', false, error.message)
     else this.#late.delete(inode)
   }
 
-  #note(inode: Inode, state: State, returned = false): void {
+  #note(inode: Inode, state: State, returned: boolean, problem = ''): void {
     const before = this.#late.get(inode)
     if (before?.state === state || (before === undefined && this.#late.size >= LATE_MAX)) return
     this.#late.set(inode, { state, doneAt: -1 })
@@ -69,7 +69,7 @@ export class LateDirectories {
     }
     const message =
       state === 'waiting'
-        ? 'a directory waits for its meta file, which has not arrived yet'
+        ? problem
         : "a directory is read from this machine's memory; its meta file is missing or has not arrived yet"
     this.#tell(inode, `meta-${state}`, message)
   }
@@ -148,12 +148,13 @@ export class LateDirectories {
 
   /** A directory that was here, as this device knows, and in which nothing is left, has gone. */
   #clear(inode: Inode): void {
-    const { backing, memory } = this.#tree.ctx
+    const { ctx } = this.#tree
+    const { memory } = ctx
     const { parent, name, dirId } = inode
     const place = memory.place(dirId, name)
     const isKnown = memory.keptAt(place).length + memory.goneFrom(place).length > 0
-    if (parent === null || !isKnown || !isHusk(backing, this.#tree.descriptor(inode))) return
-    removeHusk(backing, this.#tree.descriptor(parent), backingName(inode))
+    if (parent === null || !isKnown || !isHusk(ctx, this.#tree.descriptor(inode))) return
+    removeHusk(ctx, this.#tree.descriptor(parent), backingName(inode))
     memory.removed(place)
     this.#tree.outdated(parent, name)
     this.#tree.unlinked(inode)

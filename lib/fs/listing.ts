@@ -23,7 +23,7 @@ export function isListable(tree: Tree, inode: Inode): boolean {
     tree.directory(inode)
     return true
   } catch (error) {
-    if (error instanceof LateMeta && isHusk(tree.ctx.backing, tree.descriptor(inode))) return false
+    if (error instanceof LateMeta && isHusk(tree.ctx, tree.descriptor(inode))) return false
     throw error
   }
 }

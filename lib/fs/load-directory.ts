@@ -32,9 +32,10 @@ interface Found {
  * The directory `dirfd`, which is reached as (parentDirId, name). Of the metas in it every one counts
  * whose seal names that place and is no older than what is remembered; by prevTag only where none does
  * by its current name. Throws DIRECTORY_META where none counts and none is remembered; LateMeta where
- * that is because it has not arrived yet. Where no meta is refused, one that this machine has removed or
- * moved away counts from memory, after the others, if a child is there again. A conflict copy is another
- * version, maybe of the same metas: what is remembered is of the first, and must not learn from this one.
+ * that is because it has not arrived yet, or only an old one has. Where no meta is refused for anything
+ * but its age, one that this machine has removed or moved away counts from memory, after the others, if a
+ * child is there again. A conflict copy is another version, maybe of the same metas: what is remembered is
+ * of the first, and must not learn from this one.
  */
 export function loadDirectory(
   ctx: Context,
@@ -87,9 +88,9 @@ function metasIn(
         return [{ meta, header, since }, standing(seal, object, place)] as const
       })
       if (where === 'elsewhere') problem = refused('its meta file belongs to another place')
-      else if (!anyAge && !ctx.memory.counts(found.meta.objectId, found.meta.seal))
-        problem = refused('its meta file is an old one')
-      else if (where === 'current') current.push(found)
+      else if (!anyAge && !ctx.memory.counts(found.meta.objectId, found.meta.seal)) {
+        if (problem instanceof LateMeta) problem = new LateMeta(OLD_META)
+      } else if (where === 'current') current.push(found)
       else leaving.push(found)
     } catch (error) {
       if (error instanceof Later) throw error
@@ -100,6 +101,9 @@ function metasIn(
   }
   return { counting: current.length > 0 ? current : leaving, problem }
 }
+
+const OLD_META =
+  'the directory cannot be read: its meta file is an old one; a newer one may not have arrived yet'
 
 const refused = (problem: string): CofferError =>
   new CofferError('DIRECTORY_META', `the directory cannot be read: ${problem}`)
@@ -114,7 +118,7 @@ function keptMetas(ctx: Context, place: Place, there: readonly Meta[]): Meta[] {
 /**
  * What it remembers of the directories that have left the place. Somebody else goes on using one where
  * a child lies there that is sealed for it. The meta is never taken from the folder: an old one that is
- * put back says nothing.
+ * put back says nothing, and clients put back old ones, where the directory above was moved away and back.
  */
 function goneMetas(ctx: Context, place: Place, there: readonly Meta[]): Meta[] {
   const { memory } = ctx

@@ -34,7 +34,7 @@ const SIZES_MAX = 128 * 1024
 const SIZES_QUEUED = 512
 /** Metas of directories that have gone that are kept at most, and at one place. */
 const GONE_MAX = 4096
-const GONE_AT_PLACE_MAX = 4
+const GONE_AT_PLACE_MAX = 16
 
 /** A meta that was used, at the place that its seal names. */
 export interface Kept {
