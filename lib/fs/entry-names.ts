@@ -1,12 +1,19 @@
 // Backing names decoded under an id of their directory. FORMAT.md §7.
 
-import { Buffer } from 'node:buffer'
-import { decodeName, encodeName, longBase, type ObjectExtension } from '../format/name.js'
+import {
+  decodeName,
+  encodeName,
+  longBase,
+  parseBackingName,
+  type ObjectExtension,
+} from '../format/name.js'
 import { KIND_OF } from './attributes.js'
 import type { Context } from './context.js'
-import type { DirectoryId } from './directory.js'
+import { sameBytes, withMeta, type DirectoryId } from './directory.js'
 import { Later } from './later.js'
 import { lendObject } from './sealed-object.js'
+import { ticketBeside } from './tickets.js'
+import { within } from './within.js'
 
 const SIDECAR_MAX = 272
 
@@ -30,11 +37,13 @@ export function decodeEntry(
   file = base + extension,
 ): Decoded | null {
   const sidecar = base.startsWith('l') ? readSidecar(ctx, dirfd, base) : null
+  const claims =
+    base.startsWith('l') && sidecar === null ? claimsOf(ctx, dirfd, base, extension, file) : null
   for (const [rank, id] of ids.entries()) {
     const name =
-      base.startsWith('l') && sidecar === null
-        ? nameFromSeal(ctx, dirfd, id, base, extension, file)
-        : decodeName(ctx.engine, id.generation.name, id.dirId, base, sidecar)
+      claims === null
+        ? decodeName(ctx.engine, id.generation.name, id.dirId, base, sidecar)
+        : nameOf(ctx, id, base, claims)
     if (name !== null) return { name, rank, dirId: id.dirId }
   }
   return null
@@ -62,22 +71,56 @@ function readSidecar(
   }
 }
 
-/** A long name whose sidecar is missing: the name in the seal, if it is the one that the base hashes. */
-function nameFromSeal(
+/** A name that an object says it may bear, in the directory with that id. */
+interface Claim {
+  parentDirId: Uint8Array
+  name: string
+}
+
+/** A long name whose sidecar is missing: one that the object itself claims, if it is what the base hashes. */
+function nameOf(
+  ctx: Context,
+  id: DirectoryId,
+  base: string,
+  claims: readonly Claim[],
+): string | null {
+  const claim = claims.find(
+    ({ parentDirId, name }) =>
+      sameBytes(parentDirId, id.dirId) &&
+      encodeName(ctx.engine, id.generation.name, id.dirId, name).base === base,
+  )
+  return claim?.name ?? null
+}
+
+/** Those of its seal and of a ticket beside it; of a directory, those of its metas. */
+function claimsOf(
   ctx: Context,
   dirfd: number,
-  id: DirectoryId,
   base: string,
   extension: ObjectExtension,
   file: string,
-): string | null {
-  if (extension === '.cfd' || ctx.fetches.isMarked(dirfd, file)) return null
+): Claim[] {
   try {
-    const seal = lendObject(ctx, dirfd, file, KIND_OF[extension], (object) => object.seal)
-    if (seal === null || Buffer.compare(seal.parentDirId, id.dirId) !== 0) return null
-    const { name } = seal
-    return encodeName(ctx.engine, id.generation.name, id.dirId, name).base === base ? name : null
+    if (extension === '.cfd')
+      return within(ctx.backing, dirfd, file, (fd) => claimsOfMetas(ctx, fd))
+    if (ctx.fetches.isMarked(dirfd, file)) return []
+    return lendObject(ctx, dirfd, file, KIND_OF[extension], (object) =>
+      [object.seal, ticketBeside(ctx, dirfd, object, base)?.ticket].flatMap((claim) => claim ?? []),
+    )
   } catch {
-    return null
+    return []
   }
+}
+
+function claimsOfMetas(ctx: Context, dirfd: number): Claim[] {
+  return ctx.backing
+    .list(dirfd)
+    .filter((file) => parseBackingName(file).what === 'meta')
+    .flatMap((file) => {
+      try {
+        return [withMeta(ctx, dirfd, file, false, (_object, seal) => seal)]
+      } catch {
+        return []
+      }
+    })
 }

@@ -363,6 +363,29 @@ t.test('long names: the sidecar stays as long as a version does', async (t) => {
   again.close()
 })
 
+t.test('a long name whose sidecar a client has removed is known from what bears it', async (t) => {
+  const vault = new TestVault(12)
+  t.teardown(() => {
+    vault.remove()
+  })
+  const [file, folder] = [`/${LONG}`, `/${LONG.slice(2)}`]
+  let session = vault.open()
+  session.write('/before', 'text')
+  session.mkdir(folder)
+  session.write(`${folder}/inside`, 'below')
+  vault.skew += 10_000
+  session.rename('/before', file)
+  session.close()
+  for (const path of [file, folder]) rmSync(`${vault.blob(path).slice(0, -4)}.cfn`)
+  session = vault.open()
+  t.same(names(session), [file.slice(1), folder.slice(1)].sort())
+  t.equal(content(session, file), 'text')
+  t.equal(content(session, `${folder}/inside`), 'below')
+  session.close()
+  for (const path of [file, `${folder}/inside`])
+    t.equal(vault.judge().get(path)?.problem, null, 'by the oracle')
+})
+
 t.test('tickets stay as long as a version needs them', async (t) => {
   const vault = new TestVault(12)
   t.teardown(() => {

@@ -154,17 +154,20 @@ export function standing(
   const { current } = object
   const here = (s: OracleSeal): boolean => s.parentDirId.equals(parentDirId) && s.name === name
   if (here(current)) return 'current'
-  if (ticket !== null) {
-    const rename = openSeal(ticket, 2, object.header, object.seal)
-    const found = rename ?? openSeal(ticket, 3, object.header, object.seal)
-    if (found !== null && !ticketIsPlain(found)) throw new Error('ticket: says too much')
-    const counts = rename === null || rename.sealSeq > current.sealSeq
-    if (found !== null && counts && here(found)) return 'ticket'
-  }
+  const counting = ticket === null ? null : ticketOf(object, ticket)
+  if (counting !== null && here(counting)) return 'ticket'
   if (allZero(current.prevTag)) return 'elsewhere'
   return previousTag(object.acc, parentDirId, name).equals(current.prevTag)
     ? 'leaving'
     : 'elsewhere'
+}
+
+/** The ticket of an object, where it counts. */
+export function ticketOf(object: OracleObject, ticket: Buffer): OracleSeal | null {
+  const rename = openSeal(ticket, 2, object.header, object.seal)
+  const found = rename ?? openSeal(ticket, 3, object.header, object.seal)
+  if (found !== null && !ticketIsPlain(found)) throw new Error('ticket: says too much')
+  return rename === null || rename.sealSeq > object.current.sealSeq ? found : null
 }
 
 const ticketIsPlain = (s: OracleSeal): boolean =>

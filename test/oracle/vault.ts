@@ -4,8 +4,8 @@
 
 import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { generationKey, parseObject, plainSize, readContent, standing } from './object.js'
-import type { OracleSeal, VaultKeys } from './object.js'
+import { generationKey, parseObject, plainSize, readContent, standing, ticketOf } from './object.js'
+import type { OracleObject, OracleSeal, VaultKeys } from './object.js'
 import {
   cat,
   gcmOpen,
@@ -200,14 +200,11 @@ function decodeName(
       ct = readRegular(join(directory, `${base}.cfn`))
       if (!hashes(ct)) throw new Error('another sidecar')
     } catch {
-      if (type === 0) return null
-      try {
-        const bytes = readRegular(join(directory, file))
-        ct = sivSeal(nameKey, dirId, pad(parseObject(vault, bytes, KINDS[type]!).current.name))
-      } catch {
-        return null
-      }
-      if (!hashes(ct)) return null
+      const found = claimedNames(vault, directory, file, base, type)
+        .map((name) => sivSeal(nameKey, dirId, pad(name)))
+        .find(hashes)
+      if (found === undefined) return null
+      ct = found
     }
   } else return null
   const padded = sivOpen(nameKey, dirId, ct)
@@ -217,6 +214,33 @@ function decodeName(
   const long = Buffer.byteLength(name) > 143
   return pad(name).equals(padded) && long === base.startsWith('l') ? name : null
 }
+
+/** What an object without its sidecar says that it is called: by its seal, its ticket, its metas. */
+function claimedNames(
+  vault: VaultKeys,
+  directory: string,
+  file: string,
+  base: string,
+  type: number,
+): string[] {
+  const path = join(directory, file)
+  try {
+    if (type === 0)
+      return readdirSync(path)
+        .filter((name) => name.startsWith('dir-'))
+        .map((meta) => parseObject(vault, readRegular(join(path, meta)), 3).current.name)
+    const object = parseObject(vault, readRegular(path), KINDS[type]!)
+    const ticket = join(directory, ticketFile(base, object))
+    const there = lstatSync(ticket, { throwIfNoEntry: false })?.isFile() === true
+    const named = there ? ticketOf(object, readFileSync(ticket)) : null
+    return [object.current.name, ...(named === null ? [] : [named.name])]
+  } catch {
+    return []
+  }
+}
+
+const ticketFile = (base: string, { objectId }: OracleObject): string =>
+  `${base}-${hex(objectId.subarray(0, 8))}.cfr`
 
 export function pad(name: string): Buffer {
   const p = text(name)
@@ -294,7 +318,7 @@ function readNode(
     const object = parseObject(vault, bytes, KINDS[type]!)
     node.sealedMode = object.current.mode & 0o7777
     if ((node.mode & 0o1000) !== 0) node.mode = node.sealedMode
-    const ticket = join(folder, blob, '..', `${base}-${hex(object.objectId.subarray(0, 8))}.cfr`)
+    const ticket = join(folder, blob, '..', ticketFile(base, object))
     const there = lstatSync(ticket, { throwIfNoEntry: false })?.isFile() === true
     const by = standing(object, id.dirId, name, there ? readFileSync(ticket) : null)
     if (by === 'elsewhere') throw new Error('sealed for another place')
