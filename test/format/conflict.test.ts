@@ -78,7 +78,7 @@ const PATTERNS: [client: string, name: string, by: string | null, date: string |
   ['Unison', 'B (copy: conflict #2 on 2026-11-23).cff', null, '2026-11-23'],
   ['rclone bisync', 'B.cff.conflict1', null, null],
   ['rclone bisync', 'B.conflict2.cff', null, null],
-  ['rclone bisync', 'B.cff..path1', null, null],
+  ['rclone bisync', 'B.cff..path1', 'path1', null],
   ['rclone bisync', 'B.cff.path2', null, null],
   ['a file manager', 'B - Copy.cff', null, null],
   ['a file manager', 'B (Kopie).cff', null, null],

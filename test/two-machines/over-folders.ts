@@ -2,6 +2,7 @@
 // and then and renames what it finds changed on both sides in a way of its own.
 
 import { spawn } from 'node:child_process'
+import { readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from './client.js'
@@ -26,6 +27,8 @@ const COMMANDS: Record<
     /** of the first run */
     first: string[]
     isIdle: (run: Run) => boolean
+    /** after a run that gave up; `own`: what the program keeps for itself */
+    recover: (own: string) => void
   }
 > = {
   /** name (conflict_on_2026-11-23).ext, for what loses against what is newer */
@@ -36,6 +39,7 @@ const COMMANDS: Record<
     ],
     first: [],
     isIdle: ({ status, said }) => status === 0 && said.includes('Nothing to do'),
+    recover: () => undefined,
   },
   /** name.ext..path1 and name.ext..path2, for both */
   bisync: {
@@ -45,6 +49,11 @@ const COMMANDS: Record<
     ],
     first: ['--resync'],
     isIdle: ({ status, said }) => status === 0 && said.includes('No changes found'),
+    // as --resilient of newer ones: it goes on from the listings before the run that failed
+    recover: (own) => {
+      for (const file of readdirSync(own).filter((name) => name.endsWith('.lst-err')))
+        renameSync(join(own, file), join(own, file.slice(0, -'-err'.length)))
+    },
   },
 }
 
@@ -95,6 +104,7 @@ class Folders implements Client {
     for (const end = Date.now() + patience; ;) {
       const run = await this.#run()
       if (COMMANDS[this.name].isIdle(run)) return null
+      if (run.status !== 0) COMMANDS[this.name].recover(this.#own)
       if (Date.now() > end) return `${this.name}: ${run.said.slice(-500)}`
       await sleep(AGAIN_MS)
     }
