@@ -36,6 +36,7 @@ export function decodeEntry(
   extension: ObjectExtension,
   file = base + extension,
 ): Decoded | null {
+  if (ids.length === 0) return null
   const sidecar = base.startsWith('l') ? readSidecar(ctx, dirfd, base) : null
   const claims =
     base.startsWith('l') && sidecar === null ? claimsOf(ctx, dirfd, base, extension, file) : null

@@ -8,6 +8,7 @@ import { LateMeta, sealMetas, type Directory, type Meta } from './directory.js'
 import { forgetElsewhere } from './find-directory.js'
 import { holdsVerified } from './holds-verified.js'
 import { isHusk, removeHusk } from './husks.js'
+import { idsOf } from './load-directory.js'
 import { backingName, blobPath, plainPath, type Inode } from './inode.js'
 import { bringHome } from './strays.js'
 import type { Tree } from './tree.js'
@@ -99,14 +100,14 @@ export class LateDirectories {
     const { ctx } = this.#tree
     const fd = this.#tree.descriptor(inode)
     const place = { parentDirId: inode.dirId, name: inode.name }
-    if (this.#giveUp(inode, directory)) {
+    const stay = this.#giveUp(inode, directory)
+    if (stay.length < directory.metas.length)
       this.#tried(inode, () => {
-        this.#bringHome(inode)
+        this.#bringHome(inode, stay)
       })
-      return
-    }
+    if (stay.length === 0) return
     this.#tried(inode, () => {
-      for (const meta of directory.metas) {
+      for (const meta of stay) {
         if (meta.kept === null || !holdsVerified(ctx, fd, meta)) continue
         sealMetas(ctx, fd, [meta], { place, mode: meta.seal.mode, leaving: null }, 0, true)
         this.#tell(
@@ -123,27 +124,30 @@ export class LateDirectories {
       })
   }
 
-  /** Has somebody renamed it, so that nothing of it belongs here any more? */
-  #giveUp({ dirId, name }: Inode, directory: Directory): boolean {
+  /**
+   * The metas that are left when those are given up whose directories somebody has renamed. One that was
+   * sealed for two places by one machine would not count at the first of them for others.
+   */
+  #giveUp({ dirId, name }: Inode, directory: Directory): Meta[] {
     const { memory } = this.#tree.ctx
     const place = memory.place(dirId, name)
     const isElsewhere = ({ objectId, seal, kept }: Meta): boolean =>
       kept !== null &&
       memory.keptElsewhere(objectId, place).some(({ sealSeq }) => sealSeq > seal.sealSeq)
-    if (directory.pending.size > 0 || !directory.metas.every(isElsewhere)) return false
-    for (const { objectId } of directory.metas) memory.left(objectId, place)
-    directory.stale = true
-    return true
+    const gone = directory.pending.size > 0 ? [] : directory.metas.filter(isElsewhere)
+    for (const { objectId } of gone) memory.left(objectId, place)
+    if (gone.length > 0) directory.stale = true
+    return directory.metas.filter((meta) => !gone.includes(meta))
   }
 
-  /** What lies in a directory that nobody remembers, but is sealed for another, goes there. */
-  #bringHome(inode: Inode): void {
-    const moved = bringHome(this.#tree, this.#tree.descriptor(inode))
+  /** What lies in a directory under the id of none of these metas, but is sealed for another, goes there. */
+  #bringHome(inode: Inode, stay: readonly Meta[] = []): void {
+    const moved = bringHome(this.#tree, this.#tree.descriptor(inode), idsOf(this.#tree.ctx, stay))
     if (moved > 0) {
       const message = `${String(moved)} entries of a directory that was renamed elsewhere have gone there`
       this.#tell(inode, 'brought-home', message)
     }
-    this.#clear(inode)
+    if (stay.length === 0) this.#clear(inode)
   }
 
   /** A directory that was here, as this device knows, and in which nothing is left, has gone. */

@@ -164,7 +164,8 @@ function isNamed(ctx: Context, dirfd: number, listing: readonly string[], meta: 
   })
 }
 
-function idsOf(ctx: Context, metas: readonly Meta[]): DirectoryId[] {
+/** The ids that metas give, each once. */
+export function idsOf(ctx: Context, metas: readonly Meta[]): DirectoryId[] {
   const ids: DirectoryId[] = []
   for (const { keyId, seal } of metas) {
     if (ids.some(({ dirId }) => sameBytes(dirId, seal.acc))) continue

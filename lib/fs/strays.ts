@@ -32,8 +32,16 @@ type Homes = Map<string, Inode | null>
 /** Objects in a row that have no home known here: the others will have none, either. */
 const HOMELESS_MAX = 16
 
-/** Brings home what lies below a directory that cannot be read for want of a meta; how many objects. */
-export function bringHome(tree: Tree, dirfd: number, homes: Homes = new Map()): number {
+/**
+ * Brings home what lies below a directory that has lost metas; how many objects. What has its name under
+ * one of `ids` is at home where it is.
+ */
+export function bringHome(
+  tree: Tree,
+  dirfd: number,
+  ids: readonly DirectoryId[],
+  homes: Homes = new Map(),
+): number {
   const { backing } = tree.ctx
   let moved = 0
   let looked = 0
@@ -41,6 +49,7 @@ export function bringHome(tree: Tree, dirfd: number, homes: Homes = new Map()): 
     const parsed = parseBackingName(file)
     if (parsed.what !== 'object') continue
     const { base, extension } = parsed
+    if (decodeEntry(tree.ctx, ids, dirfd, base, extension) !== null) continue
     if (moved === 0 && looked++ >= HOMELESS_MAX) break
     try {
       const home = homeOf(tree, dirfd, file, base, extension, homes)
@@ -59,7 +68,7 @@ export function bringHome(tree: Tree, dirfd: number, homes: Homes = new Map()): 
 function bringHomeFrom(tree: Tree, dirfd: number, file: string, homes: Homes): number {
   const { backing } = tree.ctx
   return within(backing, dirfd, file, (fd) => {
-    const moved = bringHome(tree, fd, homes)
+    const moved = bringHome(tree, fd, [], homes)
     if (moved > 0 && backing.list(fd).length === 0) backing.rmdir(dirfd, file)
     return moved
   })

@@ -792,3 +792,34 @@ t.test('renamed on one machine, edited on the other: the edit goes where it is',
 t.test('by the machine that has edited it, too', async (t) => {
   renamedAndEdited(t, 2)
 })
+
+t.test('renamed, and made anew: only what is of the old one goes home', async (t) => {
+  const vault = withDirectory(t)
+  vault.on(2).list('/d')
+  const folder = vault.blob('/d')
+  const edited = vault.blob('/d/f')
+  const bytes = readFileSync(edited)
+  const one = vault.on(1)
+  one.rename('/d', '/e')
+  const meta = vault.meta('/e')
+  const sealed = readFileSync(meta)
+  one.mkdir('/d')
+  one.write('/d/mine', 'new')
+  const metas = vault.metas('/d')
+  // the client keeps what another machine has changed at the old place
+  writeFileSync(edited, bytes)
+  const again = vault.again(1)
+  t.same([...again.list('/d').keys()].sort(), ['f', 'mine'])
+  vault.skew += TEN_MINUTES + 1000
+  again.drive.tend()
+  t.same(vault.metas('/d'), metas, 'the old meta has not come back')
+  t.same(readFileSync(meta), sealed, 'nor is it sealed anew where it is')
+  t.equal(readdirSync(vault.blob('/e')).filter((name) => name.includes(' (conflict ')).length, 1)
+  for (const session of [again, vault.on(2), vault.open()]) {
+    t.same([...session.list('/d').keys()], ['mine'])
+    t.equal(session.read('/d/mine').toString(), 'new')
+    t.equal(session.read('/e/f').toString(), 'one')
+    t.equal(session.read('/e/sub/g').toString(), 'two')
+  }
+  t.ok(existsSync(folder))
+})
