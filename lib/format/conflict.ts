@@ -20,7 +20,7 @@ export interface ConflictForm {
 export interface Origin {
   /** device or person */
   by: string | null
-  /** YYYY-MM-DD */
+  /** YYYY-MM-DD, and HH.MM.SS behind it where the client gives the time */
   date: string | null
 }
 
@@ -43,7 +43,7 @@ export function conflictForms(backing: string): ConflictForm[] {
 }
 
 const DATE =
-  /(?<!\d)((?:19|20|21)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?:[-_ T]\d\d[-:.]?\d\d(?:[-:.]?\d\d)?)?(?!\d)/
+  /(?<!\d)((?:19|20|21)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?:[-_ T](\d\d)[-:.]?(\d\d)(?:[-:.]?(\d\d))?)?(?!\d)/
 /** "conflicted copy" and the like, with the little words that join it to a name. */
 const PHRASES =
   /['’]s? conflicted copy|conflicted copy(?: (?:from|of))?|case (?:conflict|clash)(?: from)?|selective sync conflict|(?:copy: )?(?:sync-)?conflict(?:ed)?\d*(?: #?\d*)?(?: on)?(?![a-z])|in konflikt stehende kopie(?: von)?|konflikt(?:kopie)?(?![a-z])|copie en conflit(?: de)?|copia en conflicto(?: de)?|cópia em conflito(?: de)?|copia in conflitto(?: di)?|conflicterende kopie(?: van)?|motstridiga kopia|konfliktkopi(?:a|e)?|конфликтующая копия(?: с компьютера)?|の?競合コピー|的?冲突副本|的?衝突複本|의? ?충돌된? 사본|(?<![a-z])(?:copy|kopie|copie|copia|cópia)(?![a-z])/giu
@@ -54,7 +54,7 @@ const BY_MAX = 64
 /** What the client put in, read for people. */
 export function originOf(added: string): Origin {
   const text = added.normalize('NFC')
-  const [found, year = '', month = '', day = ''] = DATE.exec(text) ?? []
+  const [found, ...parts] = DATE.exec(text) ?? []
   const by = visible(found === undefined ? text : text.replace(found, ' '))
     .replace(COUNTERS, ' ')
     .replace(PHRASES, ' ')
@@ -63,8 +63,14 @@ export function originOf(added: string): Origin {
     .replace(EDGES, '')
   return {
     by: by === '' || /^\d+$/.test(by) ? null : cut(by, BY_MAX),
-    date: found === undefined ? null : `${year}-${month}-${day}`,
+    date: found === undefined ? null : dateOf(parts),
   }
+}
+
+/** No colons: other systems have none in names. */
+function dateOf(parts: readonly (string | undefined)[]): string {
+  const [day, time] = [parts.slice(0, 3), parts.slice(3).filter((part) => part !== undefined)]
+  return day.join('-') + (time.length > 0 ? ` ${time.join('.')}` : '')
 }
 
 /** Without what has no place in a name, or would hide what is there. */

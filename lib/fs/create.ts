@@ -7,13 +7,13 @@ import type { ObjectExtension } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { KIND_OF, permissions } from './attributes.js'
 import { commit } from './commit.js'
-import { directoryChanged, newMeta, type Place } from './directory.js'
+import { directoryChanged, newMeta, rememberMeta } from './directory.js'
 import { FileBody } from './file-body.js'
 import type { Caller } from './filesystem.js'
 import { blobPath, type Inode } from './inode.js'
 import { backingMode } from './mode.js'
-import { timeOf } from './nonces.js'
-import { SealedObject, ZERO16, type Unsequenced } from './sealed-object.js'
+import { headerSeal, SealedObject, ZERO16 } from './sealed-object.js'
+import { withOwnMeta } from './own-meta.js'
 import { openUnnamed, temporaryName, writeSidecar, writeSmall } from './small-files.js'
 import type { Tree } from './tree.js'
 
@@ -56,7 +56,7 @@ function own(tree: Tree, fd: number, { uid, gid }: Ownership): void {
 }
 
 function assertFree(tree: Tree, parent: Inode, name: string): void {
-  tree.encode(tree.directory(parent).first, name)
+  tree.encode(withOwnMeta(tree, parent).first, name)
   if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
 }
 
@@ -155,19 +155,6 @@ export function symlink(
   }
 }
 
-/** The first seal of an object that is a header alone. */
-function firstSeal(
-  tree: Tree,
-  place: Place,
-  mode: number,
-  acc: Uint8Array,
-  rdev: number,
-): Unsequenced {
-  const { sec: mtimeSec, nsec: mtimeNsec } = timeOf(tree.ctx.clock())
-  const noChunks = { length: 0, chunkWrites: 0, absent: 0 }
-  return { ...place, mtimeSec, mtimeNsec, ...noChunks, mode, acc, rdev, prevTag: ZERO16 }
-}
-
 export function mkdir(
   tree: Tree,
   parent: Inode,
@@ -184,15 +171,12 @@ export function mkdir(
   const dirfd = tree.descriptor(parent)
   const shown = `${encoded.base}.cfd`
   const first = backing.inPlace ? shown : temporaryName(tree)
-  const { object, dirId, file } = newMeta(tree.ctx)
+  const place = { parentDirId: directory.first.dirId, name }
+  const { object, file } = newMeta(tree.ctx, place, S_IFDIR | bits)
   let meta = -1
   let made = -1
   try {
-    const place = { parentDirId: directory.first.dirId, name }
-    let header: Uint8Array = ZERO16
-    object.begin(firstSeal(tree, place, S_IFDIR | bits, dirId, 0), 0, (bytes) => {
-      header = bytes
-    })
+    const { header } = object
     writeSidecar(tree, dirfd, encoded)
     // without it nothing below can ever be opened; what waits for the disk waits before anything shows
     meta = openUnnamed(tree, dirfd, header, true)
@@ -203,8 +187,7 @@ export function mkdir(
     own(tree, made, owner)
     backing.chmodFd(made, backingMode(bits, true))
     if (first !== shown) backing.rename(dirfd, first, dirfd, shown)
-    if (object.seal !== null)
-      tree.ctx.memory.noteMeta(object.objectId, object.header, object.seal, tree.ctx.clock())
+    rememberMeta(tree.ctx, object)
     backing.statFd(made, stat)
     return born(tree, tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat))
   } catch (error) {
@@ -248,13 +231,10 @@ export function mknod(
   const temporary = fd < 0 ? temporaryName(tree) : null
   if (temporary !== null) fd = backing.createNew(dirfd, temporary, 0o600)
   try {
-    object.begin(
-      firstSeal(tree, { parentDirId: directory.first.dirId, name }, bits, ZERO16, rdev),
-      0,
-      (bytes, offset) => {
-        backing.write(fd, bytes, 0, bytes.length, offset)
-      },
-    )
+    const place = { parentDirId: directory.first.dirId, name }
+    object.begin(headerSeal(tree.ctx, place, bits, ZERO16, rdev), 0, (bytes, offset) => {
+      backing.write(fd, bytes, 0, bytes.length, offset)
+    })
     own(tree, fd, owner)
     backing.chmodFd(fd, backingMode(bits & 0o7777, false))
     writeSidecar(tree, dirfd, encoded)

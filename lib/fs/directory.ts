@@ -13,7 +13,7 @@ import { previousTag, type Seal } from '../format/seal.js'
 import { emptyStat, type FileTime } from '../store/backing.js'
 import type { Context } from './context.js'
 import type { Copy, Inode } from './inode.js'
-import { SealedObject, ZERO16, type PreparedSeal } from './sealed-object.js'
+import { headerSeal, SealedObject, ZERO16, type PreparedSeal } from './sealed-object.js'
 import { replaceSmall } from './small-files.js'
 import type { Stamp } from './stamp.js'
 
@@ -69,6 +69,11 @@ export class Directory {
   /** Some of what is known of it is not in the vault folder, but in this machine's memory. */
   get isKept(): boolean {
     return this.metas.some(({ kept }) => kept !== null)
+  }
+
+  /** It has no meta, and nothing lies in it either; what it is may change at any time. */
+  get isHusk(): boolean {
+    return this.ids.length === 0
   }
 
   get first(): DirectoryId {
@@ -206,12 +211,25 @@ export function withMeta<T>(
   }
 }
 
-/** A meta for a directory that is being made. Nothing is written. */
-export function newMeta(ctx: Context): { object: SealedObject; dirId: Uint8Array; file: string } {
+/** A meta for a directory that is being made, sealed, and the name of its file. Nothing is written. */
+export function newMeta(
+  ctx: Context,
+  place: Place,
+  mode: number,
+): { object: SealedObject; file: string } {
   const object = SealedObject.create(ctx, KIND_DIRECTORY)
   const dirId = new Uint8Array(ID_SIZE)
   ctx.random(dirId)
-  return { object, dirId, file: metaName(object.objectId) }
+  object.begin(headerSeal(ctx, place, mode, dirId, 0), 0, () => undefined)
+  return { object, file: metaName(object.objectId) }
+}
+
+/** It is used from now on. */
+export function rememberMeta(
+  { memory, clock }: Context,
+  { objectId, header, seal }: SealedObject,
+): void {
+  if (seal !== null) memory.noteMeta(objectId, header, seal, clock())
 }
 
 export interface MetaChange {

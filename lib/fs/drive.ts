@@ -44,7 +44,7 @@ import { blobPath, plainPath, type Inode } from './inode.js'
 import type { LateDirectory } from './late-directories.js'
 import { link } from './link.js'
 import { openJournal } from './open-journal.js'
-import { isListable, list, type Listed } from './listing.js'
+import { list, type Listed } from './listing.js'
 import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { NotCarried, type NotCarriedKind } from './not-carried.js'
@@ -504,7 +504,7 @@ export class Drive implements Filesystem {
   opendir(nodeid: number): number {
     const inode = this.#tree.inode(nodeid)
     try {
-      isListable(this.#tree, inode)
+      this.#tree.directory(inode)
     } catch (error) {
       throw this.#report(error, inode)
     }

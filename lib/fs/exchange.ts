@@ -11,6 +11,7 @@ import { backingName, type Inode } from './inode.js'
 import { keepCopy } from './move.js'
 import { grantTicket, isDamage, nameAt, sealSeqOf, targetOf, type Target } from './target.js'
 import { removeTickets } from './ticket-files.js'
+import { withOwnMeta } from './own-meta.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const TICKET_END = '-0123456789abcdef.cfr'.length
@@ -74,7 +75,7 @@ function sealDirectory(
   floor: number,
   leaving: boolean,
 ): void {
-  const { metas } = tree.directory(inode)
+  const { metas } = withOwnMeta(tree, inode)
   const change = {
     place: { parentDirId: to.id.dirId, name: to.name },
     leaving: leaving ? { parentDirId: from.id.dirId, name: from.name } : null,

@@ -20,6 +20,8 @@ const LATE_MAX = 1000
 export const STILL_MS = 10 * 60_000
 const stat = emptyStat()
 
+const EMPTY = 'a directory has no meta file and is empty; one of the two may not have arrived yet'
+
 type State = 'remembered' | 'waiting'
 
 interface Late {
@@ -48,7 +50,8 @@ export class LateDirectories {
     if (directory.isKept) {
       this.#note(inode, 'remembered', directory.returned)
       this.#restore(inode, directory)
-    } else this.#arrived(inode)
+    } else if (directory.isHusk) this.#note(inode, 'waiting', false, EMPTY)
+    else this.#arrived(inode)
     forgetElsewhere(this.#tree, inode, directory)
   }
 
@@ -92,6 +95,14 @@ export class LateDirectories {
     if (ctx.clock() - stat.ctimeSec * 1000 < STILL_MS || late.doneAt === stat.ctimeSec) return false
     late.doneAt = stat.ctimeSec
     return true
+  }
+
+  #tend(inode: Inode, directory: Directory): void {
+    if (!directory.isHusk) this.#restore(inode, directory)
+    else if (this.#isDue(inode))
+      this.#tried(inode, () => {
+        this.#clear(inode)
+      })
   }
 
   /** Writes back what is only remembered, sealed anew: whoever removed it shall see that it is wanted. */
@@ -190,7 +201,7 @@ export class LateDirectories {
     this.#tendedAt = now
     for (const inode of [...this.#late.keys()]) {
       try {
-        if (this.#tree.stat(inode, stat)) this.#restore(inode, this.#tree.directory(inode))
+        if (this.#tree.stat(inode, stat)) this.#tend(inode, this.#tree.directory(inode))
         else this.#late.delete(inode)
       } catch (error) {
         if (!(error instanceof CofferError)) throw error

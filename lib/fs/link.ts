@@ -12,6 +12,7 @@ import { removeCompanions } from './remove.js'
 import { withObject } from './reseal.js'
 import { writeSidecar } from './small-files.js'
 import { removeTickets, writeTicket } from './ticket-files.js'
+import { withOwnMeta } from './own-meta.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const stat = emptyStat()
@@ -20,7 +21,7 @@ const told = new WeakSet<Tree>()
 
 export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Inode {
   if (isDirectory(inode)) throw new CofferError('EPERM', 'a directory has one name')
-  const { first } = tree.directory(parent)
+  const { first } = withOwnMeta(tree, parent)
   const encoded = tree.encode(first, name)
   if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
   if (inode.nameless) return nameFirst(tree, inode, parent, name)

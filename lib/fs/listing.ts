@@ -3,8 +3,6 @@
 import type { ObjectExtension } from '../format/name.js'
 import { TYPE_OF } from './attributes.js'
 import type { Inode } from './inode.js'
-import { LateMeta } from './directory.js'
-import { isHusk } from './husks.js'
 import { survey } from './survey.js'
 import type { Tree } from './tree.js'
 
@@ -17,21 +15,9 @@ export interface Listed {
 const typeOf = (extension: ObjectExtension): number =>
   extension === '.cfs' ? 0 : TYPE_OF[extension]
 
-/** False where it has no meta yet, and nothing else either: it is shown as empty. Throws DIRECTORY_META. */
-export function isListable(tree: Tree, inode: Inode): boolean {
-  try {
-    tree.directory(inode)
-    return true
-  } catch (error) {
-    if (error instanceof LateMeta && isHusk(tree.ctx, tree.descriptor(inode))) return false
-    throw error
-  }
-}
-
 /** Everything in a directory at this moment. Reads no blob, but the sidecars of long names. */
 export function list(tree: Tree, inode: Inode): Listed[] {
   const { ctx } = tree
-  if (!isListable(tree, inode)) return []
   const dirfd = tree.descriptor(inode)
   const files = ctx.readOnly ? ctx.backing.list(dirfd) : ctx.backing.listAsUser(dirfd)
   const bearers = survey(tree, inode, files)

@@ -17,9 +17,11 @@ import {
 } from './directory.js'
 import { decodeEntry } from './entry-names.js'
 import { holdsVerified } from './holds-verified.js'
+import { isHusk } from './husks.js'
 import { Later } from './later.js'
 import type { Kept } from './memory.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
+import { within } from './within.js'
 
 /** A meta that counts, with what is to be remembered of it. */
 interface Found {
@@ -34,7 +36,7 @@ interface Found {
  * by its current name. Throws DIRECTORY_META where none counts and none is remembered; LateMeta where
  * that is because it has not arrived yet, or only an old one has. Where no meta is refused for anything
  * but its age, one that this machine has removed or moved away counts from memory, after the others, if a
- * child is there again. A conflict copy is another version, maybe of the same metas: what is remembered is
+ * child is there again. One without a meta in which nothing lies is an empty one. A conflict copy is another version, maybe of the same metas: what is remembered is
  * of the first, and must not learn from this one.
  */
 export function loadDirectory(
@@ -60,9 +62,11 @@ export function loadDirectory(
     metas.length === 0 ? holdsVerified(ctx, dirfd, of) : isNamed(ctx, dirfd, listing, of),
   )
   metas.push(...returned.sort(byRank))
-  if (metas.length === 0) throw problem
+  if (metas.length === 0 && !(problem instanceof LateMeta && isHusk(ctx, dirfd))) throw problem
   const directory = new Directory(idsOf(ctx, metas), metas)
   directory.returned = returned.length > 0
+  // what arrives somewhere in it makes it another
+  directory.stale = directory.isHusk
   directory.note(listing)
   return directory
 }
@@ -154,13 +158,15 @@ function recalled(
   return metas
 }
 
-/** Does something in the directory have its name under this meta alone? */
+/** Does something in the directory have its name under this meta alone? A husk is nothing. */
 function isNamed(ctx: Context, dirfd: number, listing: readonly string[], meta: Meta): boolean {
   const ids = idsOf(ctx, [meta])
   return listing.some((file) => {
     const parsed = parseBackingName(file)
     if (parsed.what !== 'object') return false
-    return decodeEntry(ctx, ids, dirfd, parsed.base, parsed.extension) !== null
+    const { base, extension } = parsed
+    if (decodeEntry(ctx, ids, dirfd, base, extension) === null) return false
+    return extension !== '.cfd' || !within(ctx.backing, dirfd, file, (fd) => isHusk(ctx, fd))
   })
 }
 

@@ -17,6 +17,7 @@ import { assertOwnMetas } from './shared-metas.js'
 import { freeName } from './survey.js'
 import { grantTicket, isDamage, targetOf, type Target } from './target.js'
 import { removeTickets } from './ticket-files.js'
+import { withOwnMeta } from './own-meta.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const stat = emptyStat()
@@ -38,7 +39,7 @@ export function keepCopy(tree: Tree, inode: Inode): void {
 export function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
   const { ctx } = tree
   assertOwnMetas(tree, inode, 'EXDEV')
-  const { metas } = tree.directory(inode)
+  const { metas } = withOwnMeta(tree, inode)
   const place = { parentDirId: target.id.dirId, name: target.name }
   const mode = metas[0]?.seal.mode ?? 0
   const fd = tree.descriptor(inode)

@@ -7,11 +7,14 @@ import { parseBackingName } from '../format/name.js'
 import { emptyStat } from '../store/backing.js'
 import { directoryChanged } from './directory.js'
 import { backingName, blobPath, isRecent, isVersion, RECENT_MS, type Inode } from './inode.js'
+import { decodeEntry } from './entry-names.js'
+import { isHusk, removeHusk } from './husks.js'
 import { reseal } from './reseal.js'
 import { temporaryName } from './small-files.js'
 import { removeTickets, removeYoungTickets } from './ticket-files.js'
 import { isSealedAt } from './tickets.js'
 import { isDirectory, type Tree } from './tree.js'
+import { within } from './within.js'
 
 const stat = emptyStat()
 
@@ -60,34 +63,45 @@ export function nameLost(tree: Tree, inode: Inode, left: number): void {
   }
 }
 
-/** Names in a backing directory that are neither its metas nor leftovers. */
+/**
+ * Names in a backing directory that are neither its metas nor leftovers. A directory that has no name in
+ * this one, and nothing in it, is one.
+ */
 function occupants(
   tree: Tree,
-  dirfd: number,
+  inode: Inode,
   listing: readonly string[],
 ): { ours: number; foreign: string[] } {
+  const { ctx } = tree
+  const dirfd = tree.descriptor(inode)
+  const ids = inode.directory?.ids ?? []
   const isLeft = (file: string): boolean =>
     isLitter(file) &&
-    tree.ctx.backing.stat(dirfd, file, stat) &&
+    ctx.backing.stat(dirfd, file, stat) &&
     (stat.mode & constants.S_IFMT) === constants.S_IFREG
   let ours = 0
   const foreign: string[] = []
   for (const file of listing) {
-    const { what } = parseBackingName(file)
-    if (what === 'object' || what === 'copy') ours++
+    const parsed = parseBackingName(file)
+    const { what } = parsed
+    const isLost =
+      what === 'object' &&
+      parsed.extension === '.cfd' &&
+      decodeEntry(ctx, ids, dirfd, parsed.base, parsed.extension) === null &&
+      within(ctx.backing, dirfd, file, (fd) => isHusk(ctx, fd))
+    if ((what === 'object' && !isLost) || what === 'copy') ours++
     else if (what === 'foreign' && !isLeft(file)) foreign.push(file)
   }
   return { ours, foreign }
 }
 
 /** Throws ENOTEMPTY. A file that is not ours keeps its directory, with a line in the log. */
-export function assertEmpty(tree: Tree, inode: Inode): string[] {
+function assertEmpty(tree: Tree, inode: Inode): string[] {
   const { ctx } = tree
   if ((inode.directory?.pending.size ?? 0) > 0)
     throw new CofferError('ENOTEMPTY', 'the directory is not empty')
-  const dirfd = tree.descriptor(inode)
-  const listing = ctx.backing.list(dirfd)
-  const { ours, foreign } = occupants(tree, dirfd, ctx.fetches.standing(listing))
+  const listing = ctx.backing.list(tree.descriptor(inode))
+  const { ours, foreign } = occupants(tree, inode, ctx.fetches.standing(listing))
   if (foreign.length > 0) {
     const message = `${String(foreign.length)} files in the vault folder are not coffer's; their directory stays`
     ctx.log({
@@ -106,9 +120,18 @@ export function assertEmpty(tree: Tree, inode: Inode): string[] {
  * that is done in place and something arrives meanwhile, its meta is remembered.
  */
 export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
+  if (isHuskHere(tree, inode)) removeHusk(tree.ctx, tree.descriptor(parent), backingName(inode))
+  else removeEmpty(tree, parent, inode)
+  tree.directory(parent).lose(inode.copy)
+  const { memory } = tree.ctx
+  // what is remembered there is of the directory that a copy is shown beside
+  if (!isVersion(inode)) memory.removed(memory.place(inode.dirId, inode.name))
+  removeCompanions(tree, parent, inode.base)
+}
+
+function removeEmpty(tree: Tree, parent: Inode, inode: Inode): void {
   const { backing } = tree.ctx
   const listing = assertEmpty(tree, inode)
-  noteMetas(tree, inode)
   const emptied = tree.descriptor(inode)
   const dirfd = tree.descriptor(parent)
   const shown = backingName(inode)
@@ -116,7 +139,9 @@ export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
   if (last !== shown) backing.rename(dirfd, shown, dirfd, last)
   try {
     for (const file of listing) {
-      if (backing.stat(emptied, file, stat)) backing.unlink(emptied, file)
+      if (!backing.stat(emptied, file, stat)) continue
+      if ((stat.mode & constants.S_IFMT) === constants.S_IFDIR) removeHusk(tree.ctx, emptied, file)
+      else backing.unlink(emptied, file)
     }
     backing.rmdir(dirfd, last)
   } catch (error) {
@@ -130,20 +155,16 @@ export function removeDirectory(tree: Tree, parent: Inode, inode: Inode): void {
     })
     throw error
   }
-  tree.directory(parent).lose(inode.copy)
-  const { memory } = tree.ctx
-  // what is remembered there is of the directory that a copy is shown beside
-  if (!isVersion(inode)) memory.removed(memory.place(inode.dirId, inode.name))
-  removeCompanions(tree, parent, inode.base)
 }
 
 /** What is removed must have been seen, so that it cannot come back unseen. */
-function noteMetas(tree: Tree, inode: Inode): void {
+function isHuskHere(tree: Tree, inode: Inode): boolean {
   try {
-    tree.directory(inode)
+    return tree.directory(inode).isHusk
   } catch (error) {
     // it cannot be read, and can be removed
     if (!(error instanceof CofferError)) throw error
+    return false
   }
 }
 

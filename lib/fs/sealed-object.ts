@@ -16,10 +16,24 @@ import { buildStatic, hasChunks, parseStatic, unwrapFileKey } from '../format/he
 import { ObjectKeys } from '../format/keys.js'
 import { currentSeal, nextSealSeq, sealInto, ticketInto, type Seal } from '../format/seal.js'
 import type { Context } from './context.js'
+import { timeOf } from './nonces.js'
 
 export const ZERO16: Uint8Array = new Uint8Array(16)
 
 export type Unsequenced = Omit<Seal, 'sealSeq' | 'writer'>
+
+/** The first seal of an object that is a header alone. */
+export function headerSeal(
+  { clock }: Context,
+  place: { parentDirId: Uint8Array; name: string },
+  mode: number,
+  acc: Uint8Array,
+  rdev: number,
+): Unsequenced {
+  const { sec: mtimeSec, nsec: mtimeNsec } = timeOf(clock())
+  const noChunks = { length: 0, chunkWrites: 0, absent: 0 }
+  return { ...place, mtimeSec, mtimeNsec, ...noChunks, mode, acc, rdev, prevTag: ZERO16 }
+}
 
 export interface PreparedSeal {
   seal: Seal

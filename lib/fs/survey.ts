@@ -26,6 +26,7 @@ const UNKNOWN: Origin = { by: null, date: null }
 export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Map<string, Bearer> {
   const files = tree.ctx.fetches.standing(listing)
   const directory = tree.directory(inode)
+  if (directory.isHusk) return new Map()
   const dirfd = tree.descriptor(inode)
   directory.note(files)
   const bearers = new Map<string, Bearer>()

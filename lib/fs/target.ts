@@ -7,6 +7,7 @@ import type { DirectoryId } from './directory.js'
 import { isPrecious } from './durability.js'
 import type { Inode, Name } from './inode.js'
 import { Later } from './later.js'
+import { withOwnMeta } from './own-meta.js'
 import { withObject } from './reseal.js'
 import { writeSidecar } from './small-files.js'
 import { writeTicket } from './ticket-files.js'
@@ -23,7 +24,7 @@ export interface Target {
 
 /** The new name keeps the backing name of what it replaces, so that the cloud sees one file's history. */
 export function targetOf(tree: Tree, parent: Inode, name: string, replaced: Inode | null): Target {
-  const { ids, first } = tree.directory(parent)
+  const { ids, first } = withOwnMeta(tree, parent)
   const id =
     ids.find(({ dirId }) => replaced !== null && Buffer.compare(dirId, replaced.dirId) === 0) ??
     first

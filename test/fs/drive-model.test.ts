@@ -12,7 +12,7 @@ const SCRIPTS = Number(process.env['COFFER_SCRIPTS'] ?? 100)
 const SEED = process.env['COFFER_SEED']
 
 // long scripts on a busy machine take their time
-t.setTimeout(120_000)
+t.setTimeout(280_000)
 
 const readable = (script: readonly Step[]): string =>
   ['the shortest script that fails:', ...script.map((step) => `  ${JSON.stringify(step)},`)].join(
