@@ -354,6 +354,7 @@ export class Player {
         }
       } catch (error) {
         if (!(error instanceof Refused)) throw error
+        await this.machine.do('close', handle).catch(() => null)
         this.#note(`REFUSED ${error.message}`)
         this.troubles.push({ kind: `open file ${error.code}`, path, detail: this.#told })
       }
