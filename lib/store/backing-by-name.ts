@@ -2,18 +2,18 @@
 // numbers go with the names, and change some time after a rename. Here an object keeps the number that
 // it got when it was first seen, through every rename of ours and for as long as its name is there.
 // What others rename is another object. Such an engine sends what was written some time later, and a
-// directory that is renamed before cannot be read until then.
+// directory that is renamed before cannot be read until then. rclone 1.60 even forgets to rename a file
+// that it is sending at that moment: what can be made under its own name is.
 
-import { statfsSync } from 'node:fs'
+import { lstatSync, statfsSync } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { emptyStat, type Backing, type FileStat } from './backing.js'
 import { FUSE } from './magic.js'
 
 /** Directories of a file system with inodes count their names. */
-export function isWithoutInodes(backing: Backing, path: string): boolean {
-  const stat = emptyStat()
+export function isWithoutInodes(path: string): boolean {
   try {
-    return statfsSync(path).type === FUSE && backing.statPath(path, stat) && stat.nlink <= 1
+    return statfsSync(path).type === FUSE && lstatSync(path).nlink <= 1
   } catch {
     return false
   }

@@ -20,7 +20,7 @@ export const CLOSED = -1
 export interface Backing {
   /** Everything, or only what reading takes. */
   readonly writable: boolean
-  /** A rename of a directory harms what in it has not been sent yet: one is made and removed under its own name. */
+  /** A rename harms what has not been sent yet: things are made, and directories removed, under their own names. */
   readonly inPlace: boolean
   openRoot(path: string): number
   openDirectory(dirfd: number, name: string): number
@@ -93,6 +93,6 @@ export interface Backing {
 /** `portable`: the reading-only one even where Linux calls are at hand. `path`: where the tree lies. */
 export function openBacking(portable = false, path: string | null = null): Backing {
   if (portable || !nativeAvailable || process.platform !== 'linux') return new PortableBacking()
-  const engine = path !== null && isWithoutInodes(linuxBacking, path)
+  const engine = path !== null && isWithoutInodes(path)
   return engine ? numberedByName(linuxBacking) : linuxBacking
 }
