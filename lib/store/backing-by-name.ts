@@ -19,12 +19,29 @@ export function isWithoutInodes(path: string): boolean {
   }
 }
 
-export function numberedByName(inner: Backing): Backing {
+/** Without any, rclone answers EIO to what is asked of a file, which looks like damage; of a directory, the truth. */
+export function hasAttributes(backing: Backing, path: string): boolean {
+  const fd = backing.openRoot(path)
+  try {
+    backing.removeXattr(fd, 'user.coffer.tried')
+    return true
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    return error.code !== 'EOPNOTSUPP'
+  } finally {
+    backing.closeDirectory(fd)
+  }
+}
+
+export function numberedByName(inner: Backing, attributes = true): Backing {
   /** by "number of the directory/name" */
   const numbers = new Map<string, number>()
   const opened = new Map<number, number>()
   const stat = emptyStat()
   let next = 1
+  const noAttributes = (): never => {
+    throw new CofferError('EOPNOTSUPP', 'the engine has no extended attributes')
+  }
 
   const key = (dirfd: number, name: string): string => `${String(opened.get(dirfd) ?? 0)}/${name}`
   const number = (dirfd: number, name: string): number => {
@@ -96,6 +113,16 @@ export function numberedByName(inner: Backing): Backing {
       inner.rename(fromDir, from, toDir, to)
       gone(fromDir, from)
       numbers.set(key(toDir, to), moved)
+    },
+    getXattr: (fd, name) => (attributes ? inner.getXattr(fd, name) : null),
+    setXattr: (fd, name, value, flags) => {
+      if (attributes) inner.setXattr(fd, name, value, flags)
+      else noAttributes()
+    },
+    listXattr: (fd) => (attributes ? inner.listXattr(fd) : []),
+    removeXattr: (fd, name) => {
+      if (attributes) inner.removeXattr(fd, name)
+      else noAttributes()
     },
     exchange: () => {
       throw new CofferError('EINVAL', 'the engine cannot exchange two names')

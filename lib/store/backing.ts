@@ -4,7 +4,7 @@
 
 import { nativeAvailable } from '../native/libc.js'
 import type { FileStat, FileTime } from '../native/files.js'
-import { isWithoutInodes, numberedByName } from './backing-by-name.js'
+import { hasAttributes, isWithoutInodes, numberedByName } from './backing-by-name.js'
 import { linuxBacking } from './backing-linux.js'
 import { PortableBacking } from './backing-portable.js'
 
@@ -93,6 +93,6 @@ export interface Backing {
 /** `portable`: the reading-only one even where Linux calls are at hand. `path`: where the tree lies. */
 export function openBacking(portable = false, path: string | null = null): Backing {
   if (portable || !nativeAvailable || process.platform !== 'linux') return new PortableBacking()
-  const engine = path !== null && isWithoutInodes(path)
-  return engine ? numberedByName(linuxBacking) : linuxBacking
+  if (path === null || !isWithoutInodes(path)) return linuxBacking
+  return numberedByName(linuxBacking, hasAttributes(linuxBacking, path))
 }
