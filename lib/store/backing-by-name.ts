@@ -33,6 +33,18 @@ export function hasAttributes(backing: Backing, path: string): boolean {
   }
 }
 
+/** What a disk gives or has lost, an engine gives later: that is no damage. */
+function given<T>(ask: () => T): T {
+  try {
+    return ask()
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== 'EIO') throw error
+    const message =
+      'the engine does not give the file now: its folder was renamed before the file was sent, or its server cannot be reached'
+    throw new CofferError('WAITS_FOR_ENGINE', message, { cause: error })
+  }
+}
+
 export function numberedByName(inner: Backing, attributes = true): Backing {
   /** by "number of the directory/name" */
   const numbers = new Map<string, number>()
@@ -50,7 +62,7 @@ export function numberedByName(inner: Backing, attributes = true): Backing {
     if (known === undefined) numbers.set(at, (known = next++))
     return known
   }
-  const open = (fd: number, dirfd: number, name: string): number => {
+  const opens = (fd: number, dirfd: number, name: string): number => {
     opened.set(fd, number(dirfd, name))
     return fd
   }
@@ -70,7 +82,7 @@ export function numberedByName(inner: Backing, attributes = true): Backing {
       opened.set(fd, stat.ino)
       return fd
     },
-    openDirectory: (dirfd, name) => open(inner.openDirectory(dirfd, name), dirfd, name),
+    openDirectory: (dirfd, name) => opens(inner.openDirectory(dirfd, name), dirfd, name),
     closeDirectory: (fd) => {
       opened.delete(fd)
       inner.closeDirectory(fd)
@@ -89,13 +101,25 @@ export function numberedByName(inner: Backing, attributes = true): Backing {
       inner.statFd(fd, out)
       fill(fd, out)
     },
-    openRead: (dirfd, name) => open(inner.openRead(dirfd, name), dirfd, name),
-    openWrite: (dirfd, name) => open(inner.openWrite(dirfd, name), dirfd, name),
+    openRead: (dirfd, name) =>
+      opens(
+        given(() => inner.openRead(dirfd, name)),
+        dirfd,
+        name,
+      ),
+    openWrite: (dirfd, name) =>
+      opens(
+        given(() => inner.openWrite(dirfd, name)),
+        dirfd,
+        name,
+      ),
     createNew: (dirfd, name, mode) => {
       gone(dirfd, name)
-      return open(inner.createNew(dirfd, name, mode), dirfd, name)
+      return opens(inner.createNew(dirfd, name, mode), dirfd, name)
     },
     createUnnamed: () => -1,
+    read: (fd, into, offset, length, position) =>
+      given(() => inner.read(fd, into, offset, length, position)),
     close: (fd) => {
       opened.delete(fd)
       inner.close(fd)

@@ -66,3 +66,53 @@ t.test('directories are made and removed under their own names', async (t) => {
   const paths = readdirSync(join(vault.folder, 'data'), { recursive: true }).map(String)
   t.notOk(paths.some((path) => path.includes('~$')))
 })
+
+/** `held`: it gives no content. */
+function holding(state: { held: boolean }): Backing {
+  const inner = openBacking()
+  const assertGiven = (): void => {
+    if (state.held) throw new CofferError('EIO', 'planted')
+  }
+  return numberedByName({
+    ...inner,
+    openRead: (dirfd, name) => {
+      assertGiven()
+      return inner.openRead(dirfd, name)
+    },
+    openWrite: (dirfd, name) => {
+      assertGiven()
+      return inner.openWrite(dirfd, name)
+    },
+    rename: (fromDir, from, toDir, to) => {
+      inner.rename(fromDir, from, toDir, to)
+      if (from.endsWith('.cfd')) state.held = true
+    },
+  })
+}
+
+t.test(
+  'a renamed directory is there at once, what is in it when the engine gives it',
+  async (t) => {
+    if (!needs(t, 'linux')) return
+    const vault = new TestVault()
+    t.teardown(() => {
+      vault.remove()
+    })
+    const state = { held: false }
+    const session = vault.open({ backing: holding(state) })
+    session.mkdir('/d')
+    session.write('/d/f', 'content')
+    session.rename('/d', '/e')
+    t.ok(state.held)
+    t.same([...session.list('/e').keys()], ['f'])
+    t.throws(() => session.read('/e/f'), { code: 'WAITS_FOR_ENGINE' })
+    const { damaged } = session.drive.counters
+    t.same(damaged, [], 'which is no damage')
+    state.held = false
+    t.equal(session.read('/e/f').toString(), 'content')
+    session.close()
+    const again = vault.open()
+    t.equal(again.read('/e/f').toString(), 'content')
+    again.close()
+  },
+)

@@ -37,6 +37,11 @@ export class Engine {
     return child
   }
 
+  /** Where other clients reach the server, which looks into its folder only every five minutes. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
   /** `options` are of the mount. */
   async start(atEnd: AtEnd, ...options: string[]): Promise<void> {
     this.#port = await freePort()
@@ -47,7 +52,7 @@ export class Engine {
     atEnd(() => {
       this.#unmount()
     })
-    const remote = `:webdav,url='http://127.0.0.1:${this.#port}',vendor=other:`
+    const remote = `:webdav,url='${this.url}',vendor=other:`
     this.#mount = this.#rclone('mount.log', 'mount', remote, this.mountpoint, ...options)
     await until('rclone mounted', () => mountedAt(this.mountpoint) !== null)
   }
