@@ -33,14 +33,13 @@ export function hasAttributes(backing: Backing, path: string): boolean {
   }
 }
 
-/** What a disk gives or has lost, an engine gives later: that is no damage. */
-function given<T>(ask: () => T): T {
+/** What a disk has lost, an engine gives later: that is no damage. */
+function patient<T>(ask: () => T): T {
   try {
     return ask()
   } catch (error) {
     if (!(error instanceof CofferError) || error.code !== 'EIO') throw error
-    const message =
-      'the engine does not give the file now: its folder was renamed before the file was sent, or its server cannot be reached'
+    const message = `the engine does not do that now (${error.message}): its server cannot be reached, or the folder was renamed before what is in it was sent`
     throw new CofferError('WAITS_FOR_ENGINE', message, { cause: error })
   }
 }
@@ -88,7 +87,7 @@ export function numberedByName(inner: Backing, attributes = true): Backing {
       inner.closeDirectory(fd)
     },
     stat: (dirfd, name, out) => {
-      const there = inner.stat(dirfd, name, out)
+      const there = patient(() => inner.stat(dirfd, name, out))
       if (there) out.ino = number(dirfd, name)
       else gone(dirfd, name)
       return there
@@ -98,28 +97,35 @@ export function numberedByName(inner: Backing, attributes = true): Backing {
       fill(fd, out)
     },
     statFd: (fd, out) => {
-      inner.statFd(fd, out)
+      patient(() => {
+        inner.statFd(fd, out)
+      })
       fill(fd, out)
     },
-    openRead: (dirfd, name) =>
-      opens(
-        given(() => inner.openRead(dirfd, name)),
-        dirfd,
-        name,
-      ),
-    openWrite: (dirfd, name) =>
-      opens(
-        given(() => inner.openWrite(dirfd, name)),
-        dirfd,
-        name,
-      ),
+    openRead: (dirfd, name) => patient(() => opens(inner.openRead(dirfd, name), dirfd, name)),
+    openWrite: (dirfd, name) => patient(() => opens(inner.openWrite(dirfd, name), dirfd, name)),
     createNew: (dirfd, name, mode) => {
       gone(dirfd, name)
       return opens(inner.createNew(dirfd, name, mode), dirfd, name)
     },
     createUnnamed: () => -1,
     read: (fd, into, offset, length, position) =>
-      given(() => inner.read(fd, into, offset, length, position)),
+      patient(() => inner.read(fd, into, offset, length, position)),
+    write: (fd, from, offset, length, position) => {
+      patient(() => {
+        inner.write(fd, from, offset, length, position)
+      })
+    },
+    truncate: (fd, length) => {
+      patient(() => {
+        inner.truncate(fd, length)
+      })
+    },
+    datasync: (fd) => {
+      patient(() => {
+        inner.datasync(fd)
+      })
+    },
     close: (fd) => {
       opened.delete(fd)
       inner.close(fd)

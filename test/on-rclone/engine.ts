@@ -68,6 +68,12 @@ export class Engine {
     this.#server = null
   }
 
+  /** Another client puts a file there. */
+  async replace(path: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { ok, status } = await fetch(`${this.url}/${path}`, { method: 'PUT', body: content })
+    if (!ok) throw new Error(`the server answers ${String(status)}`)
+  }
+
   log(): string {
     return readFileSync(join(this.#home, 'mount.log'), 'utf8')
   }
@@ -89,7 +95,7 @@ export class Engine {
   }
 }
 
-async function until(
+export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
   patience = PATIENCE_MS,
@@ -100,7 +106,7 @@ async function until(
   }
 }
 
-const answers = (port: number): Promise<boolean> =>
+export const answers = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     const done = (yes: boolean): void => {
@@ -115,7 +121,7 @@ const answers = (port: number): Promise<boolean> =>
     })
   })
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer()
     server.listen(0, '127.0.0.1', () => {

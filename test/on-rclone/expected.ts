@@ -1,4 +1,4 @@
-// What is known to come to something else on a mount of rclone, and why. Whatever is not here fails the
+// What is known to come to something else on a mount of rclone, or of SSHFS, and why. Whatever is not here fails the
 // script.
 
 import type { Differs } from './rows.js'
@@ -13,7 +13,8 @@ interface Expected {
 const NO_MODES = 'rclone stores no modes: a file is 0644, a directory 0755'
 const NOT_SENT = 'what is in a renamed directory cannot be read until it was sent'
 
-export const EXPECTED: readonly Expected[] = [
+/** Of every engine without inodes. */
+const ON_BOTH: readonly Expected[] = [
   {
     reason: 'there are no extended attributes',
     rows: /^(touching: an attribute|table, attributes: f?(set|get|list|remove)xattr\()/,
@@ -34,6 +35,9 @@ export const EXPECTED: readonly Expected[] = [
     rows: /^(touching: an exchange|table, names: renameat2\(RENAME_EXCHANGE\))/,
     came: /^"EINVAL"$/,
   },
+]
+
+const ON_RCLONE: readonly Expected[] = [
   {
     reason: NO_MODES,
     rows: /^(opening: .*(mode|umask|set-uid)|directories: (mkdir 0|set-gid)|links: chmod|nodes: a |modes: )/,
@@ -77,5 +81,23 @@ export const EXPECTED: readonly Expected[] = [
   },
 ]
 
-export const reasonFor = ({ row, came }: Differs): string | null =>
-  EXPECTED.find((one) => one.rows.test(row) && one.came.test(came))?.reason ?? null
+const ON_SSHFS: readonly Expected[] = [
+  {
+    reason: 'times are whole seconds, and a change of a file alone has none',
+    rows: /^(touching: |modes: (moves ctime|of a directory: the same)|table, attributes: (utimensat|futimens)\()/,
+    came: /^\[("(atime|mtime|ctime)",?)*\]$|^false$|^\[true,false\]$/,
+  },
+  {
+    reason:
+      'a file that is deleted while it is open lies hidden in its directory until it is closed',
+    rows: /^(directories: rmdir after an open file|unlinking: its directory can go before it)/,
+    came: /^"ENOTEMPTY"$/,
+  },
+]
+
+export const reasonFor = (engine: string, { row, came }: Differs): string | null => {
+  const own = engine === 'sshfs' ? ON_SSHFS : ON_RCLONE
+  return (
+    [...ON_BOTH, ...own].find((one) => one.rows.test(row) && one.came.test(came))?.reason ?? null
+  )
+}
