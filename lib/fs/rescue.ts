@@ -15,6 +15,7 @@ import { fileOf, type Tree } from './tree.js'
 /** Blobs with more bytes than that on the disk are not copied by the thread that serves. */
 const LARGE_BYTES = 8 * 1024 * 1024
 const XATTR_CREATE = 1
+const NOT_GIVEN: readonly string[] = ['WAITS_FOR_ENGINE', 'ENOENT']
 const stat = emptyStat()
 
 /** A copy that is on its way. */
@@ -40,8 +41,8 @@ function isNamed(tree: Tree, inode: Inode, body: FileBody): boolean {
   try {
     return body.isNamed(tree.descriptor(inode.parent), fileOf(inode, inode))
   } catch (error) {
-    // what it does not give now is not another
-    if (error instanceof CofferError && error.code === 'WAITS_FOR_ENGINE') return true
+    // what it does not give now is not another; in a renamed directory rclone says ENOENT, too
+    if (error instanceof CofferError && NOT_GIVEN.includes(error.code)) return true
     throw error
   }
 }

@@ -67,11 +67,17 @@ t.test('directories are made and removed under their own names', async (t) => {
   t.notOk(paths.some((path) => path.includes('~$')))
 })
 
-/** `held`: it gives no content. */
-function holding(state: { held: boolean }): Backing {
+interface Held {
+  /** it opens nothing */
+  held: boolean
+  /** what it says instead */
+  code: 'EIO' | 'ENOENT'
+}
+
+function holding(state: Held): Backing {
   const inner = openBacking()
   const assertGiven = (): void => {
-    if (state.held) throw new CofferError('EIO', 'planted')
+    if (state.held) throw new CofferError(state.code, 'planted')
   }
   return numberedByName({
     ...inner,
@@ -91,21 +97,29 @@ function holding(state: { held: boolean }): Backing {
 }
 
 t.test(
-  'a renamed directory is there at once, what is in it when the engine gives it',
+  'a renamed directory is there at once, what is closed in it when the engine gives it',
   async (t) => {
     if (!needs(t, 'linux')) return
     const vault = new TestVault()
     t.teardown(() => {
       vault.remove()
     })
-    const state = { held: false }
+    const state: Held = { held: false, code: 'EIO' }
     const session = vault.open({ backing: holding(state) })
     session.mkdir('/d')
     session.write('/d/f', 'content')
+    session.write('/d/open', 'what was there')
+    const open = session.open('/d/open')
+    open.write(0, Buffer.from('content'))
     session.rename('/d', '/e')
     t.ok(state.held)
-    t.same([...session.list('/e').keys()], ['f'])
+    t.same([...session.list('/e').keys()].sort(), ['f', 'open'])
     t.throws(() => session.read('/e/f'), { code: 'WAITS_FOR_ENGINE' })
+    open.write(7, Buffer.from(' that goes on'))
+    open.sync()
+    state.code = 'ENOENT'
+    open.write(20, Buffer.from(', and ends'))
+    open.close()
     const { damaged } = session.drive.counters
     t.same(damaged, [], 'which is no damage')
     state.held = false
@@ -113,6 +127,7 @@ t.test(
     session.close()
     const again = vault.open()
     t.equal(again.read('/e/f').toString(), 'content')
+    t.equal(again.read('/e/open').toString(), 'content that goes on, and ends')
     again.close()
   },
 )

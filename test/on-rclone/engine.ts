@@ -84,6 +84,15 @@ export class Engine {
     this.#mount?.kill('SIGKILL')
   }
 
+  /** The mount and the server are gone; nobody works in `home` any more. */
+  async end(): Promise<void> {
+    const left = [this.#mount, this.#server].filter((child) => child?.exitCode === null)
+    const gone = left.map((child) => new Promise((resolve) => child?.once('exit', resolve)))
+    this.#unmount()
+    this.stopServer()
+    await Promise.all(gone)
+  }
+
   /** What waits to be sent has been sent: the server has as many bytes as the mount shows. */
   async sent(): Promise<void> {
     const bytes = (folder: string): string =>
