@@ -7,6 +7,9 @@ import { needs } from '../needs.js'
 import { Drive, scratch } from '../posix/drive.js'
 import { Engine } from './engine.js'
 
+// waiting until all was sent may take that long on a busy machine
+t.setTimeout(150_000)
+
 t.test('what is made, changed and renamed arrives under its own name', async (t) => {
   if (!needs(t, 'linux', 'fuse', 'rclone')) return
   const home = scratch(t, 'on-rclone')
