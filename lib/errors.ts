@@ -56,6 +56,7 @@ const TABLE = {
   DIRECTORY_META: row('EIO', 26),
   OBJECT_SUPERSEDED: row('EIO', 26, 'open the file again to get its new version'),
   ONLINE_ONLY: row('EIO', 1, 'let the sync program download it, or try again later'),
+  WAITS_FOR_ENGINE: row('EIO', 1, 'try again when the engine goes on'),
   VAULT_GONE: row(
     'EIO',
     25,

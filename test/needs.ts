@@ -77,6 +77,7 @@ const CONDITIONS = {
   'dbus-monitor': () => lacksProgram('dbus-monitor', 'dbus'),
   chattr: () => lacksProgram('chattr', 'e2fsprogs'),
   syncthing: () => lacksProgram('syncthing'),
+  rclone: () => lacksProgram('rclone'),
   ip: () => lacksProgram('ip', 'iproute2'),
   nsenter: () => lacksProgram('nsenter', 'util-linux'),
   faketime: () => lacksProgram('faketime'),

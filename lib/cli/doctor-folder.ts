@@ -27,6 +27,12 @@ export function vaultFolder(path: string): Finding[] {
   }
 }
 
+/** Engines that keep what they have listed for a while. */
+const SHOWN_AFTER = new Map([
+  ['fuse.rclone', 'after rclone shows it (--dir-cache-time, 5 min if not given)'],
+  ['fuse.sshfs', 'after SSHFS shows it (-o dcache_timeout, 20 s if not given)'],
+])
+
 /** Only what differs from a disk of one's own. */
 function limits(abilities: Abilities, type: string): Finding[] {
   const findings: Finding[] = []
@@ -45,7 +51,7 @@ function limits(abilities: Abilities, type: string): Finding[] {
       'changes by others there',
       null,
       abilities.watchProblem,
-      'the drive looks for itself: what others do is seen a second later, and every lookup costs more',
+      `the drive looks for itself: what others do is seen a second ${SHOWN_AFTER.get(type) ?? 'later'}, and every lookup costs more`,
     )
   if (!abilities.inodes)
     add(
@@ -55,6 +61,13 @@ function limits(abilities: Abilities, type: string): Finding[] {
       type === 'fuse.rclone'
         ? 'let rclone run until it has sent everything; how long it waits is its --vfs-write-back (5 s if not given)'
         : 'let the engine run until it has sent everything',
+    )
+  if (type === 'fuse.rclone')
+    add(
+      'writing at two places there',
+      null,
+      'rclone tells nothing of what others send while a file is open for writing here, and sends over it',
+      'write a file on one device at a time; of two versions the one that was sent last is left',
     )
   if (!abilities.unnamed)
     add(

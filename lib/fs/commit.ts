@@ -24,6 +24,18 @@ export function commit(tree: Tree, inode: Inode, durable = false): void {
 
 /** The same up to the journal's next flush, which several files can share. */
 export function stage(tree: Tree, inode: Inode, durable = false): void {
+  const { body, pending, parent } = inode
+  if (body === null) return
+  seal(tree, inode, durable)
+  if (!tree.ctx.backing.inPlace || pending || parent === null) return
+  // a blob that took the name with the same header, or just now, shows only by not having the new seal
+  tree.ctx.journal?.flush()
+  if (namesItsBlob(tree, inode, body)) return
+  body.dirty = true
+  seal(tree, inode, durable)
+}
+
+function seal(tree: Tree, inode: Inode, durable: boolean): void {
   if (inode.body === null) return
   if (!inode.pending && inode.parent !== null) {
     // a name that came back while the blob is copied makes no difference

@@ -228,7 +228,8 @@ export function mknod(
   const object = SealedObject.create(tree.ctx, KIND_SPECIAL)
   const bits = mode & ~caller.umask
   let fd = backing.createUnnamed(dirfd, 0o600)
-  const temporary = fd < 0 ? temporaryName(tree) : null
+  const file = `${encoded.base}.cfs`
+  const temporary = fd >= 0 ? null : backing.inPlace ? file : temporaryName(tree)
   if (temporary !== null) fd = backing.createNew(dirfd, temporary, 0o600)
   try {
     const place = { parentDirId: directory.first.dirId, name }
@@ -239,9 +240,8 @@ export function mknod(
     backing.chmodFd(fd, backingMode(bits & 0o7777, false))
     writeSidecar(tree, dirfd, encoded)
     backing.datasync(fd)
-    const file = `${encoded.base}.cfs`
     if (temporary === null) backing.nameUnnamed(fd, dirfd, file)
-    else backing.rename(dirfd, temporary, dirfd, file)
+    else if (temporary !== file) backing.rename(dirfd, temporary, dirfd, file)
     backing.statFd(fd, stat)
     return born(tree, tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat))
   } catch (error) {

@@ -157,6 +157,10 @@ export class LateMeta extends CofferError {
   }
 }
 
+/** It has not arrived, or the engine does not give it now. */
+export const isAwaited = (error: unknown): boolean =>
+  error instanceof LateMeta || (error instanceof CofferError && error.code === 'WAITS_FOR_ENGINE')
+
 /** Lends the object of a meta to `use`; the keys are gone afterwards. */
 function lend<T>(
   ctx: Context,

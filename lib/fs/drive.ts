@@ -128,7 +128,12 @@ const DAMAGED_MAX = 50
 const WRITING_MAX = 50
 
 /** Nothing is wrong with the object itself. */
-const PASSING: readonly string[] = ['VAULT_GONE', 'OBJECT_SUPERSEDED', 'ONLINE_ONLY']
+const PASSING: readonly string[] = [
+  'VAULT_GONE',
+  'OBJECT_SUPERSEDED',
+  'ONLINE_ONLY',
+  'WAITS_FOR_ENGINE',
+]
 
 export class Drive implements Filesystem {
   readonly #tree: Tree

@@ -205,12 +205,41 @@ export class FileBody implements JournaledBlob {
     backing.statFd(this.fd, stat)
     if (isUnchanged(this.#seen, stat)) return true
     // what is journaled and not yet in the blob, or was never sealed, cannot be compared
-    if (this.object.seal !== null && journal?.owes(this.ino) !== true) {
-      const got = backing.read(this.fd, there, 0, HEADER_SIZE, 0)
-      if (got !== HEADER_SIZE || Buffer.compare(there, this.object.header) !== 0) return false
-    }
+    const comparable = this.object.seal !== null && journal?.owes(this.ino) !== true
+    if (comparable && !this.#bearsHeader(this.fd)) return false
     this.#seen = stampOf(stat)
     return true
+  }
+
+  /**
+   * Does that name lead to this blob? Asked where numbers do not tell it from another that has taken the
+   * name; any other state has another header. True also of one that was written over in place, which
+   * `isOurs` is for.
+   */
+  isNamed(dirfd: number, file: string): boolean {
+    const { backing, journal } = this.#ctx
+    if (this.object.seal === null || journal?.owes(this.ino) === true) return true
+    const named = backing.openRead(dirfd, file)
+    try {
+      if (this.#bearsHeader(named)) return true
+    } finally {
+      backing.close(named)
+    }
+    // an engine may keep pages by name until the next open: those of the other blob would be read as ours
+    backing.close(backing.openRead(dirfd, file))
+    this.#seen = null
+    return !this.#bearsHeader(this.fd)
+  }
+
+  #bearsHeader(fd: number): boolean {
+    const got = this.#ctx.backing.read(fd, there, 0, HEADER_SIZE, 0)
+    return got === HEADER_SIZE && Buffer.compare(there, this.object.header) === 0
+  }
+
+  /** Bytes of the blob with all that its seal and what was written since may need. */
+  get backingSize(): number {
+    const { object, content } = this
+    return this.#ctx.layout.backingSize(Math.max(object.seal?.length ?? 0, content.size))
   }
 
   /** A new mode for the next seal; the content has not changed, so its `mtime` is put back. */

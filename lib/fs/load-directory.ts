@@ -7,6 +7,7 @@ import { previousTag, type Seal } from '../format/seal.js'
 import type { Context } from './context.js'
 import {
   Directory,
+  isAwaited,
   LateMeta,
   lendKept,
   sameBytes,
@@ -98,7 +99,7 @@ function metasIn(
       else leaving.push(found)
     } catch (error) {
       if (error instanceof Later) throw error
-      if (error instanceof LateMeta) continue
+      if (isAwaited(error)) continue
       const what = error instanceof Error ? error.message : String(error)
       problem = refused(`its meta file is damaged (${what})`)
     }

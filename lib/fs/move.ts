@@ -5,7 +5,7 @@
 import { previousTag } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
-import { sealMetas } from './directory.js'
+import { isAwaited, sealMetas } from './directory.js'
 import { isPrecious } from './durability.js'
 import { CofferError } from '../errors.js'
 import { backingName, isRecent, type Inode } from './inode.js'
@@ -54,7 +54,12 @@ export function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
   moveBlob(tree, inode, target)
   // the metas must not be without the old name before the disk has the new one
   if (isPrecious(tree, inode)) ctx.backing.sync(tree.descriptor(target.parent))
-  sealMetas(ctx, fd, metas, { place, mode, leaving: null }, target.floor)
+  try {
+    sealMetas(ctx, fd, metas, { place, mode, leaving: null }, target.floor)
+  } catch (error) {
+    // the rename is done, and the metas go on with both names, as after a crash
+    if (!isAwaited(error)) throw error
+  }
   const left = ctx.memory.place(inode.dirId, inode.name)
   for (const { objectId } of metas) ctx.memory.left(objectId, left)
 }

@@ -8,12 +8,14 @@ import { runJob, type SlowJob } from '../store/slow-job.js'
 import type { FileBody } from './file-body.js'
 import type { Inode } from './inode.js'
 import { Later } from './later.js'
+import { CofferError } from '../errors.js'
 import { dropNameless, openNameless, type Nameless } from './nameless.js'
-import type { Tree } from './tree.js'
+import { fileOf, type Tree } from './tree.js'
 
 /** Blobs with more bytes than that on the disk are not copied by the thread that serves. */
 const LARGE_BYTES = 8 * 1024 * 1024
 const XATTR_CREATE = 1
+const NOT_GIVEN: readonly string[] = ['WAITS_FOR_ENGINE', 'ENOENT']
 const stat = emptyStat()
 
 /** A copy that is on its way. */
@@ -27,10 +29,22 @@ export interface Rescue {
  * Does a name still lead to the blob that is open? Any known one will do, and it is the inode's name
  * from now on; of several links there may be some that we have never seen.
  */
-export function namesItsBlob(tree: Tree, inode: Inode, { fd }: FileBody): boolean {
-  if (tree.settle(inode)) return true
-  tree.ctx.backing.statFd(fd, stat)
+export function namesItsBlob(tree: Tree, inode: Inode, body: FileBody): boolean {
+  const { backing } = tree.ctx
+  if (tree.settle(inode)) return !backing.inPlace || isNamed(tree, inode, body)
+  backing.statFd(body.fd, stat)
   return stat.nlink > 1
+}
+
+function isNamed(tree: Tree, inode: Inode, body: FileBody): boolean {
+  if (inode.parent === null) return true
+  try {
+    return body.isNamed(tree.descriptor(inode.parent), fileOf(inode, inode))
+  } catch (error) {
+    // what it does not give now is not another; in a renamed directory rclone says ENOENT, too
+    if (error instanceof CofferError && NOT_GIVEN.includes(error.code)) return true
+    throw error
+  }
 }
 
 /** Moves an open file, as it is now, to a blob without a name; the inode is pending again. Throws `Later`. */
@@ -62,6 +76,11 @@ function begin(tree: Tree, parent: Inode, body: FileBody): Rescue {
   journal?.bring(body.ino)
   const blob = openNameless(tree, parent, 0o600)
   backing.statFd(body.fd, stat)
+  if (backing.inPlace && stat.size !== body.backingSize) {
+    // the size of the blob that has the name now
+    backing.truncate(body.fd, body.backingSize)
+    backing.statFd(body.fd, stat)
+  }
   // one without blocks may not be here at all
   const bytes = stat.blocks === 0 ? stat.size : stat.blocks * 512
   const large = bytes > LARGE_BYTES || (stat.blocks === 0 && fetches.placeholders.possible)

@@ -66,6 +66,10 @@ export function replaceSmall(
 ): void {
   const { backing } = ctx
   if (appears({ ctx }, dirfd, name, content, durable)) return
+  if (backing.inPlace && !backing.stat(dirfd, name, stat)) {
+    writeSmall({ ctx }, dirfd, name, content, durable)
+    return
+  }
   const temporary = temporaryName({ ctx })
   try {
     writeSmall({ ctx }, dirfd, temporary, content, durable)

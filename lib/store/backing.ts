@@ -4,7 +4,7 @@
 
 import { nativeAvailable } from '../native/libc.js'
 import type { FileStat, FileTime } from '../native/files.js'
-import { isWithoutInodes, numberedByName } from './backing-by-name.js'
+import { hasAttributes, isWithoutInodes, numberedByName } from './backing-by-name.js'
 import { linuxBacking } from './backing-linux.js'
 import { PortableBacking } from './backing-portable.js'
 
@@ -20,7 +20,7 @@ export const CLOSED = -1
 export interface Backing {
   /** Everything, or only what reading takes. */
   readonly writable: boolean
-  /** A rename of a directory harms what in it has not been sent yet: one is made and removed under its own name. */
+  /** A rename harms what has not been sent yet: things are made, and directories removed, under their own names. */
   readonly inPlace: boolean
   openRoot(path: string): number
   openDirectory(dirfd: number, name: string): number
@@ -93,6 +93,6 @@ export interface Backing {
 /** `portable`: the reading-only one even where Linux calls are at hand. `path`: where the tree lies. */
 export function openBacking(portable = false, path: string | null = null): Backing {
   if (portable || !nativeAvailable || process.platform !== 'linux') return new PortableBacking()
-  const engine = path !== null && isWithoutInodes(linuxBacking, path)
-  return engine ? numberedByName(linuxBacking) : linuxBacking
+  if (path === null || !isWithoutInodes(path)) return linuxBacking
+  return numberedByName(linuxBacking, hasAttributes(linuxBacking, path))
 }

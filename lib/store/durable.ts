@@ -1,6 +1,7 @@
 // Files that appear whole or not at all: temporary file, fsync, rename, fsync of the folder. Those of
 // the runtime folder, which mean nothing after a crash of the machine, are whole without the fsyncs.
-// The temporary names are those of FORMAT.md §1, which sync clients skip.
+// The temporary names are those of FORMAT.md §1, which sync clients skip. On an engine that is harmed by
+// a rename of what it is just sending, they are written under their own names.
 
 import { randomBytes } from 'node:crypto'
 import {
@@ -9,6 +10,7 @@ import {
   existsSync,
   fchmodSync,
   fsyncSync,
+  ftruncateSync,
   linkSync,
   openSync,
   renameSync,
@@ -16,6 +18,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isWithoutInodes } from './backing-by-name.js'
 
 export const temporaryName = (): string => `~$${randomBytes(16).toString('base64url')}.tmp`
 
@@ -28,25 +31,37 @@ export interface Durability {
   durable?: boolean
 }
 
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
+
+function write(
+  file: string,
+  flags: number,
+  bytes: Uint8Array,
+  mode: FileMode,
+  durable: boolean,
+): void {
+  const fd = openSync(file, O_WRONLY | O_CREAT | O_NOFOLLOW | flags, mode ?? 0o666)
+  try {
+    if (mode !== null) fchmodSync(fd, mode)
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, at)
+    if ((flags & O_EXCL) === 0) ftruncateSync(fd, bytes.length)
+    if (durable) fsyncSync(fd)
+  } catch (error) {
+    if ((flags & O_EXCL) !== 0) rmSync(file, { force: true })
+    throw error
+  } finally {
+    closeSync(fd)
+  }
+}
+
 function writeTemporary(
   folder: string,
   bytes: Uint8Array,
   mode: FileMode,
   durable: boolean,
 ): string {
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
   const temporary = join(folder, temporaryName())
-  const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode ?? 0o666)
-  try {
-    if (mode !== null) fchmodSync(fd, mode)
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
-    if (durable) fsyncSync(fd)
-  } catch (error) {
-    rmSync(temporary, { force: true })
-    throw error
-  } finally {
-    closeSync(fd)
-  }
+  write(temporary, O_EXCL, bytes, mode, durable)
   return temporary
 }
 
@@ -74,6 +89,10 @@ export function replaceFile(
   { durable = true }: Durability = {},
 ): void {
   const folder = dirname(file)
+  if (isWithoutInodes(folder)) {
+    write(file, 0, bytes, mode, durable)
+    return
+  }
   const temporary = writeTemporary(folder, bytes, mode, durable)
   try {
     renameSync(temporary, file)
@@ -92,13 +111,14 @@ export function createFile(
   { durable = true }: Durability = {},
 ): boolean {
   const folder = dirname(file)
+  if (isWithoutInodes(folder)) return createInPlace(file, bytes, mode, durable)
   const temporary = writeTemporary(folder, bytes, mode, durable)
   try {
     linkSync(temporary, file)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return false
-    // no hard links here (FAT and the like; a mount of rclone says EIO): the next best
+    // no hard links here (FAT and the like): the next best
     if (!NO_LINKS.has(code ?? '')) throw error
     if (existsSync(file)) return false
     renameSync(temporary, file)
@@ -107,4 +127,14 @@ export function createFile(
   }
   if (durable) fsyncFolder(folder)
   return true
+}
+
+function createInPlace(file: string, bytes: Uint8Array, mode: FileMode, durable: boolean): boolean {
+  try {
+    write(file, O_EXCL, bytes, mode, durable)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
 }

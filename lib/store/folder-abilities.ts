@@ -31,7 +31,7 @@ export function folderAbilities(folder: string, backing: Backing = linuxBacking)
   try {
     backing.close(backing.createNew(dirfd, file, 0o600))
     made.push(file)
-    const inodes = !isWithoutInodes(backing, folder)
+    const inodes = !isWithoutInodes(folder)
     return {
       watchProblem: watchProblem(folder),
       rewrites: works(() => {

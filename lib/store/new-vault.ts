@@ -6,7 +6,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statS
 import { dirname, join } from 'node:path'
 import { CofferError } from '../errors.js'
 import { CONFIG_NAME, DATA_NAME } from './config-file.js'
-import { createFile, fsyncFolder, replaceFile } from './durable.js'
+import { createFile, fsyncFolder } from './durable.js'
 import { reason } from './state-folder.js'
 
 const README_NAME = 'README.txt'
@@ -74,7 +74,7 @@ export function createVaultFolder(vault: string, config: Uint8Array): void {
     undo.unshift(() => {
       rmSync(join(vault, README_NAME), { force: true })
     })
-    replaceFile(join(vault, README_NAME), Buffer.from(README), null)
+    createFile(join(vault, README_NAME), Buffer.from(README), null)
     if (!createFile(join(vault, CONFIG_NAME), config, null)) {
       throw new CofferError('VAULT_NOT_EMPTY', `another program made a vault in ${vault} just now`)
     }

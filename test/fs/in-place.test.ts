@@ -66,3 +66,68 @@ t.test('directories are made and removed under their own names', async (t) => {
   const paths = readdirSync(join(vault.folder, 'data'), { recursive: true }).map(String)
   t.notOk(paths.some((path) => path.includes('~$')))
 })
+
+interface Held {
+  /** it opens nothing */
+  held: boolean
+  /** what it says instead */
+  code: 'EIO' | 'ENOENT'
+}
+
+function holding(state: Held): Backing {
+  const inner = openBacking()
+  const assertGiven = (): void => {
+    if (state.held) throw new CofferError(state.code, 'planted')
+  }
+  return numberedByName({
+    ...inner,
+    openRead: (dirfd, name) => {
+      assertGiven()
+      return inner.openRead(dirfd, name)
+    },
+    openWrite: (dirfd, name) => {
+      assertGiven()
+      return inner.openWrite(dirfd, name)
+    },
+    rename: (fromDir, from, toDir, to) => {
+      inner.rename(fromDir, from, toDir, to)
+      if (from.endsWith('.cfd')) state.held = true
+    },
+  })
+}
+
+t.test(
+  'a renamed directory is there at once, what is closed in it when the engine gives it',
+  async (t) => {
+    if (!needs(t, 'linux')) return
+    const vault = new TestVault()
+    t.teardown(() => {
+      vault.remove()
+    })
+    const state: Held = { held: false, code: 'EIO' }
+    const session = vault.open({ backing: holding(state) })
+    session.mkdir('/d')
+    session.write('/d/f', 'content')
+    session.write('/d/open', 'what was there')
+    const open = session.open('/d/open')
+    open.write(0, Buffer.from('content'))
+    session.rename('/d', '/e')
+    t.ok(state.held)
+    t.same([...session.list('/e').keys()].sort(), ['f', 'open'])
+    t.throws(() => session.read('/e/f'), { code: 'WAITS_FOR_ENGINE' })
+    open.write(7, Buffer.from(' that goes on'))
+    open.sync()
+    state.code = 'ENOENT'
+    open.write(20, Buffer.from(', and ends'))
+    open.close()
+    const { damaged } = session.drive.counters
+    t.same(damaged, [], 'which is no damage')
+    state.held = false
+    t.equal(session.read('/e/f').toString(), 'content')
+    session.close()
+    const again = vault.open()
+    t.equal(again.read('/e/f').toString(), 'content')
+    t.equal(again.read('/e/open').toString(), 'content that goes on, and ends')
+    again.close()
+  },
+)

@@ -120,20 +120,63 @@ for (const [what, backing] of Object.entries(engines)) {
   })
 }
 
-t.test('replaced where there are no files without a name', async (t) => {
+/** As SSHFS: of an open file it tells the size of what bears its name now, here a shorter one, until it is cut. */
+function namesakes(): Backing {
+  const inner = openBacking()
+  const cut = new Set<number>()
+  return {
+    ...inner,
+    statFd: (fd, out) => {
+      inner.statFd(fd, out)
+      if (!cut.has(fd) && out.nlink === 0) out.size = 1030
+    },
+    truncate: (fd, length) => {
+      cut.add(fd)
+      inner.truncate(fd, length)
+    },
+    close: (fd) => {
+      cut.delete(fd)
+      inner.close(fd)
+    },
+  }
+}
+
+for (const what of [...Object.keys(engines), 'no inodes, and attributes by name']) {
+  t.test(`replaced on an engine that has ${what}`, async (t) => {
+    if (!needs(t, 'linux')) return
+    const { vault, blob, older } = prepare(t)
+    const shown = edit(
+      vault,
+      () => {
+        writeFileSync(`${blob}.new`, older)
+        renameSync(`${blob}.new`, blob)
+      },
+      engines[what] ?? numberedByName(namesakes()),
+    )
+    const ours = [...shown.keys()].find((name) => CONFLICT.test(name))
+    t.equal(shown.get('a.txt'), 'what the other machine has')
+    t.equal(shown.get(ours ?? ''), OURS)
+  })
+}
+
+t.test('written over in place, on an engine that has no inodes: no copy', async (t) => {
   if (!needs(t, 'linux')) return
   const { vault, blob, older } = prepare(t)
-  const shown = edit(
-    vault,
+  const session = vault.open({ backing: numberedByName(openBacking()) })
+  const file = session.open('/a.txt')
+  file.write(0, Buffer.from('what was here'))
+  file.sync()
+  file.write(0, Buffer.from('WHAT'))
+  writeFileSync(blob, older)
+  t.throws(
     () => {
-      writeFileSync(`${blob}.new`, older)
-      renameSync(`${blob}.new`, blob)
+      file.close()
     },
-    { ...openBacking(), createUnnamed: () => -1 },
+    { code: 'OBJECT_SUPERSEDED' },
   )
-  const ours = [...shown.keys()].find((name) => CONFLICT.test(name))
-  t.equal(shown.get('a.txt'), 'what the other machine has')
-  t.equal(shown.get(ours ?? ''), OURS)
+  t.same([...session.list('/').keys()], ['a.txt'])
+  t.equal(session.read('/a.txt').toString(), 'what the other machine has')
+  session.close()
 })
 
 t.test('taken away and another put there, twice', async (t) => {

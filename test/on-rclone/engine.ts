@@ -37,6 +37,11 @@ export class Engine {
     return child
   }
 
+  /** Where other clients reach the server, which looks into its folder only every five minutes. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
   /** `options` are of the mount. */
   async start(atEnd: AtEnd, ...options: string[]): Promise<void> {
     this.#port = await freePort()
@@ -47,7 +52,7 @@ export class Engine {
     atEnd(() => {
       this.#unmount()
     })
-    const remote = `:webdav,url='http://127.0.0.1:${this.#port}',vendor=other:`
+    const remote = `:webdav,url='${this.url}',vendor=other:`
     this.#mount = this.#rclone('mount.log', 'mount', remote, this.mountpoint, ...options)
     await until('rclone mounted', () => mountedAt(this.mountpoint) !== null)
   }
@@ -63,6 +68,12 @@ export class Engine {
     this.#server = null
   }
 
+  /** Another client puts a file there. */
+  async replace(path: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { ok, status } = await fetch(`${this.url}/${path}`, { method: 'PUT', body: content })
+    if (!ok) throw new Error(`the server answers ${String(status)}`)
+  }
+
   log(): string {
     return readFileSync(join(this.#home, 'mount.log'), 'utf8')
   }
@@ -71,6 +82,15 @@ export class Engine {
     if (mountedAt(this.mountpoint) !== null)
       spawnSync('fusermount3', ['-uz', this.mountpoint], { stdio: 'ignore' })
     this.#mount?.kill('SIGKILL')
+  }
+
+  /** The mount and the server are gone; nobody works in `home` any more. */
+  async end(): Promise<void> {
+    const left = [this.#mount, this.#server].filter((child) => child?.exitCode === null)
+    const gone = left.map((child) => new Promise((resolve) => child?.once('exit', resolve)))
+    this.#unmount()
+    this.stopServer()
+    await Promise.all(gone)
   }
 
   /** What waits to be sent has been sent: the server has as many bytes as the mount shows. */
@@ -84,7 +104,7 @@ export class Engine {
   }
 }
 
-async function until(
+export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
   patience = PATIENCE_MS,
@@ -95,7 +115,7 @@ async function until(
   }
 }
 
-const answers = (port: number): Promise<boolean> =>
+export const answers = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     const done = (yes: boolean): void => {
@@ -110,7 +130,7 @@ const answers = (port: number): Promise<boolean> =>
     })
   })
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer()
     server.listen(0, '127.0.0.1', () => {

@@ -20,7 +20,13 @@ export interface Differs {
 }
 
 const tell = (value: unknown): string =>
-  value instanceof Error ? value.message : value === undefined ? 'undefined' : JSON.stringify(value)
+  value instanceof Error
+    ? value.message
+    : value === undefined
+      ? 'undefined'
+      : JSON.stringify(value, (_, part: unknown) =>
+          typeof part === 'bigint' ? String(part) : part,
+        )
 
 /** Below `root`, an empty folder of the drive. Rows that need something of the machine are left out. */
 export function differences(
