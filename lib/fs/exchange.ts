@@ -12,6 +12,7 @@ import { keepCopy } from './move.js'
 import { grantTicket, isDamage, nameAt, sealSeqOf, targetOf, type Target } from './target.js'
 import { removeTickets } from './ticket-files.js'
 import { withOwnMeta } from './own-meta.js'
+import { assertOwnMetas } from './shared-metas.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const TICKET_END = '-0123456789abcdef.cfr'.length
@@ -76,6 +77,7 @@ function sealDirectory(
   leaving: boolean,
 ): void {
   const { metas } = withOwnMeta(tree, inode)
+  assertOwnMetas(tree, inode, 'EXDEV')
   const change = {
     place: { parentDirId: to.id.dirId, name: to.name },
     leaving: leaving ? { parentDirId: from.id.dirId, name: from.name } : null,

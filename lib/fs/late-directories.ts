@@ -10,6 +10,7 @@ import { holdsVerified } from './holds-verified.js'
 import { isHusk, removeHusk } from './husks.js'
 import { idsOf } from './load-directory.js'
 import { backingName, blobPath, plainPath, type Inode } from './inode.js'
+import { isElsewhere } from './shared-metas.js'
 import { bringHome } from './strays.js'
 import type { Tree } from './tree.js'
 
@@ -142,10 +143,10 @@ export class LateDirectories {
   #giveUp({ dirId, name }: Inode, directory: Directory): Meta[] {
     const { memory } = this.#tree.ctx
     const place = memory.place(dirId, name)
-    const isElsewhere = ({ objectId, seal, kept }: Meta): boolean =>
-      kept !== null &&
-      memory.keptElsewhere(objectId, place).some(({ sealSeq }) => sealSeq > seal.sealSeq)
-    const gone = directory.pending.size > 0 ? [] : directory.metas.filter(isElsewhere)
+    const gone =
+      directory.pending.size > 0
+        ? []
+        : directory.metas.filter((meta) => isElsewhere(memory, place, meta))
     for (const { objectId } of gone) memory.left(objectId, place)
     if (gone.length > 0) directory.stale = true
     return directory.metas.filter((meta) => !gone.includes(meta))

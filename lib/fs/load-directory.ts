@@ -22,7 +22,6 @@ import { isHusk } from './husks.js'
 import { Later } from './later.js'
 import type { Kept } from './memory.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
-import { within } from './within.js'
 
 /** A meta that counts, with what is to be remembered of it. */
 interface Found {
@@ -159,15 +158,13 @@ function recalled(
   return metas
 }
 
-/** Does something in the directory have its name under this meta alone? A husk is nothing. */
+/** Does something in the directory have its name under this meta alone? */
 function isNamed(ctx: Context, dirfd: number, listing: readonly string[], meta: Meta): boolean {
   const ids = idsOf(ctx, [meta])
   return listing.some((file) => {
     const parsed = parseBackingName(file)
     if (parsed.what !== 'object') return false
-    const { base, extension } = parsed
-    if (decodeEntry(ctx, ids, dirfd, base, extension) === null) return false
-    return extension !== '.cfd' || !within(ctx.backing, dirfd, file, (fd) => isHusk(ctx, fd))
+    return decodeEntry(ctx, ids, dirfd, parsed.base, parsed.extension) !== null
   })
 }
 

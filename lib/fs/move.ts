@@ -38,8 +38,8 @@ export function keepCopy(tree: Tree, inode: Inode): void {
 
 export function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
   const { ctx } = tree
-  assertOwnMetas(tree, inode, 'EXDEV')
   const { metas } = withOwnMeta(tree, inode)
+  assertOwnMetas(tree, inode, 'EXDEV')
   const place = { parentDirId: target.id.dirId, name: target.name }
   const mode = metas[0]?.seal.mode ?? 0
   const fd = tree.descriptor(inode)

@@ -4,35 +4,52 @@
 import { Buffer } from 'node:buffer'
 import { CofferError, type ErrorCode } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
+import type { Id } from '../format/memory.js'
+import type { Meta } from './directory.js'
 import type { Inode } from './inode.js'
+import type { Memory } from './memory.js'
 import { isDirectory, type Tree } from './tree.js'
 
 const stat = emptyStat()
 
+/** Is it only remembered here, and its directory known to have another name since? */
+export const isElsewhere = (memory: Memory, place: Id, { objectId, seal, kept }: Meta): boolean =>
+  kept !== null &&
+  memory.keptElsewhere(objectId, place).some(({ sealSeq }) => sealSeq > seal.sealSeq)
+
 /**
- * Throws `code` where the metas of a conflict copy must not be sealed anew, since they are another
- * directory's, too. EXDEV lets `mv` copy what is in it.
+ * Throws `code` where metas must not be sealed anew, since they are another directory's, too. EXDEV lets
+ * `mv` copy what is in it.
  */
 export function assertOwnMetas(tree: Tree, inode: Inode, code: ErrorCode): void {
-  const { copy, parent } = inode
-  if (copy === null || parent === null) return
   const { memory } = tree.ctx
   const { metas } = tree.directory(inode)
   const place = memory.place(inode.dirId, inode.name)
-  const beside = [copy.name]
-  for (const other of tree.directory(parent).conflicts.values())
-    if (other.name === copy.name && other.file !== copy.file) beside.push(other.shown)
-  const shared =
-    metas.some(({ objectId }) => memory.keptElsewhere(objectId, place).length > 0) ||
-    beside.some((name) => {
-      const other = tree.locate(parent, name, stat)
-      return other !== null && other !== inode && has(tree, other, metas)
-    })
-  if (shared)
+  if (inode.copy === null && metas.some((meta) => isElsewhere(memory, place, meta)))
+    throw new CofferError(
+      code,
+      'the folder has another name by now, and what is left here goes there',
+    )
+  if (isShared(tree, inode, metas, place))
     throw new CofferError(
       code,
       'the folder is a copy that has its meta files in common with another',
     )
+}
+
+function isShared(tree: Tree, inode: Inode, metas: readonly Meta[], place: Id): boolean {
+  const { copy, parent } = inode
+  if (copy === null || parent === null) return false
+  const beside = [copy.name]
+  for (const other of tree.directory(parent).conflicts.values())
+    if (other.name === copy.name && other.file !== copy.file) beside.push(other.shown)
+  return (
+    metas.some(({ objectId }) => tree.ctx.memory.keptElsewhere(objectId, place).length > 0) ||
+    beside.some((name) => {
+      const other = tree.locate(parent, name, stat)
+      return other !== null && other !== inode && has(tree, other, metas)
+    })
+  )
 }
 
 /** What cannot be read may have them. */

@@ -648,20 +648,21 @@ t.test('an empty directory without a meta gets one when it is used', async (t) =
     t.same([...one.list('/d').keys()], [])
   }
   left()
-  one.write('/d/new', 'x')
-  t.equal(vault.metas('/d').length, 1)
-  t.same(one.drive.counters.late, [])
-  for (const session of [one, vault.on(3)]) {
-    t.same([...session.list('/d').keys()], ['new'])
-    t.equal(session.read('/d/new').toString(), 'x')
-  }
-  one.unlink('/d/new')
+  t.throws(
+    () => {
+      one.rename('/d', '/k')
+    },
+    { code: 'EXDEV' },
+    'what was in it has another name: `mv` makes a new one',
+  )
+  one.rmdir('/d/sub')
   one.rmdir('/d')
-  t.notOk(existsSync(folder), 'with what nobody can name')
-  left()
+  mkdirSync(folder)
   one.rename('/d', '/k')
   one.mkdir('/k/m')
-  t.same([...vault.again(3).list('/k').keys()], ['m'])
+  const three = vault.on(3)
+  t.same([...three.list('/k').keys()], ['m'])
+  t.equal(three.read('/e/f').toString(), 'one')
   left()
   one.rmdir('/d')
   t.notOk(existsSync(folder), 'unused')
@@ -670,12 +671,33 @@ t.test('an empty directory without a meta gets one when it is used', async (t) =
   one.rename('/x', '/d')
   one.write('/d/new', 'x')
   t.equal(vault.metas('/d').length, 1, 'something else took its name')
+  one.unlink('/d/new')
+  one.rmdir('/d')
+  left()
+  one.write('/d/new', 'x')
+  t.equal(vault.metas('/d').length, 1)
+  t.same([...one.list('/d').keys()].sort(), ['new', 'sub'])
+  t.same([...one.list('/d/sub').keys()], [], 'it may be filled yet')
+  t.same([...three.list('/d').keys()], ['new'], 'nobody else can name it')
+  vault.skew += TEN_MINUTES + 1000
+  one.drive.tend()
+  for (const session of [one, three]) {
+    t.same([...session.list('/d').keys()], ['new'])
+    t.equal(session.read('/d/new').toString(), 'x')
+  }
+  t.same(one.drive.counters.late, [])
   cpSync(aside, folder, { recursive: true })
   t.same(
     [...vault.open().list('/d').keys()].sort(),
     ['f', 'new', 'sub'],
     'what was late counts, too',
   )
+  for (const name of readdirSync(join(folder, below))) rmSync(join(folder, below, name))
+  for (const name of readdirSync(aside))
+    if (name !== below) rmSync(join(folder, name), { force: true })
+  three.unlink('/d/new')
+  three.rmdir('/d')
+  t.notOk(existsSync(folder), 'with what it cannot name')
 })
 
 t.test('deleted on one machine, edited on the other', async (t) => {

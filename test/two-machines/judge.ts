@@ -87,16 +87,17 @@ function tell({ kind, path }: Trouble, ledger: Ledger): string[] {
 
 function compare(machines: readonly Machine[], views: readonly View[], ledger: Ledger): Trouble[] {
   const troubles: Trouble[] = []
-  const names = new Set(views.flatMap((view) => [...view.keys()]))
   const hashes = new Set<string>()
-  for (const path of [...names].sort()) {
-    const shown = views.map((view) => describe(view.get(path)))
-    if (new Set(shown).size > 1) {
-      const detail = machines.map(({ name }, i) => `${name}: ${shown[i] ?? ''}`).join(', ')
+  const shown = views.map(unnumbered)
+  for (const path of [...new Set(shown.flatMap((one) => [...one.keys()]))].sort()) {
+    const seen = shown.map((one) => one.get(path)?.sort().join(' and ') ?? 'nothing')
+    if (new Set(seen).size > 1) {
+      const detail = machines.map(({ name }, i) => `${name}: ${seen[i] ?? ''}`).join(', ')
       troubles.push({ kind: 'drives differ', path, detail })
     }
-    for (const [i, view] of views.entries()) {
-      const { error, hash } = view.get(path) ?? {}
+  }
+  for (const [i, view] of views.entries())
+    for (const [path, { error, hash }] of view) {
       const name = machines[i]?.name ?? ''
       if (error !== undefined)
         troubles.push({ kind: `${UNREADABLE} ${error}`, path, detail: `at ${name}` })
@@ -105,14 +106,25 @@ function compare(machines: readonly Machine[], views: readonly View[], ledger: L
       if (ledger.get(hash) === undefined && hash !== EMPTY)
         troubles.push({ kind: 'unknown content', path, detail: `at ${name}: ${short(hash)}` })
     }
-  }
   for (const { hash, told } of ledger.owed())
     if (!hashes.has(hash)) troubles.push({ kind: LOST, path: hash, detail: told })
   return troubles
 }
 
-function describe(found: Found | undefined): string {
-  if (found === undefined) return 'nothing'
+/**
+ * What there is, by path. Of several copies of one origin each machine numbers those that it has met, and
+ * no name changes while a drive is mounted: which of them has which number says nothing.
+ */
+function unnumbered(view: View): Map<string, string[]> {
+  const shown = new Map<string, string[]>()
+  for (const found of view.values()) {
+    const path = found.path.replaceAll(/(\(conflict(?:, [^()/]+?)?), \d{1,3}\)/g, '$1)')
+    shown.set(path, [...(shown.get(path) ?? []), describe(found)])
+  }
+  return shown
+}
+
+function describe(found: Found): string {
   if (found.type !== 'file') return found.type
   return found.error ?? short(found.hash ?? '')
 }
