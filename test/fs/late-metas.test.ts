@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { constants } from 'node:os'
@@ -458,6 +459,34 @@ t.test('what a client leaves that removes files and no directories', async (t) =
   t.notOk(existsSync(sub))
   t.same([...two.list('/d').keys()], ['f'])
   t.same(two.drive.counters.late, [])
+})
+
+t.test('what a client is still delivering stays', async (t) => {
+  const vault = withDirectory(t)
+  const two = vault.on(2)
+  two.list('/d/sub')
+  const folder = vault.blob('/d/sub')
+  const blob = vault.blob('/d/sub/g').slice(folder.length + 1)
+  for (const name of readdirSync(folder)) rmSync(join(folder, name))
+  two.list('/d/sub')
+  // the folder itself lies still while a client writes half of a large file, or makes something far below
+  const half = join(folder, `.syncthing.${blob}.tmp`)
+  const below = join(folder, `c${'A'.repeat(43)}.cfd`, `c${'B'.repeat(43)}.cfd`)
+  writeFileSync(half, 'some')
+  mkdirSync(below, { recursive: true })
+  for (const path of [half, below]) {
+    vault.skew += 2 * TEN_MINUTES
+    const now = new Date(Date.now() + vault.skew)
+    utimesSync(path, now, now)
+    const session = vault.again(2)
+    t.same([...session.list('/d/sub').keys()], [])
+    session.drive.tend()
+    t.ok(existsSync(half), path)
+    t.ok(existsSync(below), path)
+  }
+  vault.skew += TEN_MINUTES + 60_000
+  errno(() => vault.again(2).list('/d/sub'))
+  t.notOk(existsSync(folder), 'what was given up does not')
 })
 
 t.test('and what it leaves where a directory was renamed', async (t) => {
