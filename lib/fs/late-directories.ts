@@ -152,7 +152,12 @@ export class LateDirectories {
     const place = memory.place(dirId, name)
     const isKnown = memory.keptAt(place).length + memory.goneFrom(place).length > 0
     const fd = this.#tree.descriptor(inode)
-    if (parent === null || !isKnown || !isHusk(ctx, fd) || !isStillBelow(ctx, fd)) return
+    if (parent === null || !isKnown || !isHusk(ctx, fd)) return
+    if (!isStillBelow(ctx, fd)) {
+      const late = this.#late.get(inode)
+      if (late !== undefined) late.doneAt = -1
+      return
+    }
     removeHusk(ctx, this.#tree.descriptor(parent), backingName(inode))
     memory.removed(place)
     this.#tree.outdated(parent, name)
