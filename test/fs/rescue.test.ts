@@ -459,9 +459,14 @@ t.test('deleted with the directories above it', async (t) => {
     t.equal(at.read(`/d/${LONG}/new`).toString(), 'made here')
     t.equal(at.stat('/d').mode & 0o777, 0o750)
   }
+  const left = readdirSync(`${vault.folder}/data`, { recursive: true, encoding: 'utf8' })
   t.same(
-    readdirSync(`${vault.folder}/data`).filter((name) => name.startsWith('~$')),
+    left.filter((name) => name.startsWith('~$')),
     [],
+  )
+  t.ok(
+    left.some((name) => name.endsWith('.cfn')),
+    'the sidecar of the long one, too',
   )
 })
 
