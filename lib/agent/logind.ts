@@ -1,7 +1,7 @@
 // logind by its command-line tools: no D-Bus library, and nothing where there is no systemd.
 
 import { execFile } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { LockEvent } from './lock-events.js'
 
@@ -63,6 +63,15 @@ export function lacking(events: readonly LockEvent[]): string[] {
     )
   }
   return problems
+}
+
+/** Why the system's bus cannot be reached at this moment, as far as its address tells; or null. */
+export function busProblem(): string | null {
+  const address = process.env.DBUS_SYSTEM_BUS_ADDRESS ?? 'unix:path=/run/dbus/system_bus_socket'
+  const path = /^unix:path=([^,;]+)/.exec(address)?.[1]
+  return path === undefined || existsSync(path)
+    ? null
+    : `no system bus runs here: ${path} is missing`
 }
 
 /** What busctl answers: one JSON text a line. Unlike loginctl it asks the bus alone, and has a form for programs. */

@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { openEngine } from '../crypto/choose-engine.js'
 import { DEFAULT_DRIVER, DRIVERS } from '../mount/driver.js'
 import { LOCK_EVENTS } from '../agent/lock-events.js'
-import { lacking } from '../agent/logind.js'
+import { busProblem, lacking } from '../agent/logind.js'
 import { driverProblem } from '../mount/driver-problem.js'
 import { nativeAvailable, nativeProblem } from '../native/libc.js'
 import { CofferError } from '../errors.js'
@@ -92,7 +92,7 @@ function otherDrivers(): Finding[] {
 /** Nobody needs it who does not ask for it. */
 function locking(): Finding {
   const what = 'locking at suspend, screen lock and logout'
-  const problems = lacking(LOCK_EVENTS)
+  const problems = [...lacking(LOCK_EVENTS), busProblem()].filter((problem) => problem !== null)
   if (problems.length === 0) return fine(what, 'can be used: mount --lock-on suspend,screen,logout')
   return { what, ok: false, says: problems.join('; '), advice: 'mount --idle locks a drive too' }
 }

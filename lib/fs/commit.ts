@@ -9,6 +9,7 @@ import { directoryChanged } from './directory.js'
 import type { Inode } from './inode.js'
 import { keepCopy } from './move.js'
 import { nameBlob } from './nameless.js'
+import { takeRefuge } from './refuge.js'
 import { namesItsBlob, rescue } from './rescue.js'
 import { ZERO16 } from './sealed-object.js'
 import { writeSidecar } from './small-files.js'
@@ -37,9 +38,13 @@ export function stage(tree: Tree, inode: Inode, durable = false): void {
 
 function seal(tree: Tree, inode: Inode, durable: boolean): void {
   if (inode.body === null) return
-  if (!inode.pending && inode.parent !== null) {
+  if (inode.pending) takeRefuge(tree, inode)
+  else if (inode.parent !== null) {
     // a name that came back while the blob is copied makes no difference
-    if (inode.rescue !== null || !namesItsBlob(tree, inode, inode.body)) rescue(tree, inode)
+    if (inode.rescue !== null || !namesItsBlob(tree, inode, inode.body)) {
+      takeRefuge(tree, inode)
+      rescue(tree, inode)
+    }
   }
   const { body, parent } = inode
   if (!inode.pending && !body.isOurs()) {

@@ -108,7 +108,8 @@ function claimsOf(
     return lendObject(ctx, dirfd, file, KIND_OF[extension], (object) =>
       [object.seal, ticketBeside(ctx, dirfd, object, base)?.ticket].flatMap((claim) => claim ?? []),
     )
-  } catch {
+  } catch (error) {
+    if (error instanceof Later) throw error
     return []
   }
 }
@@ -120,7 +121,8 @@ function claimsOfMetas(ctx: Context, dirfd: number): Claim[] {
     .flatMap((file) => {
       try {
         return [withMeta(ctx, dirfd, file, false, (_object, seal) => seal)]
-      } catch {
+      } catch (error) {
+        if (error instanceof Later) throw error
         return []
       }
     })

@@ -11,14 +11,13 @@ import { isHusk, removeHusk } from './husks.js'
 import { idsOf } from './load-directory.js'
 import { backingName, blobPath, plainPath, type Inode } from './inode.js'
 import { isElsewhere } from './shared-metas.js'
+import { isStill, isStillBelow } from './still.js'
 import { bringHome } from './strays.js'
 import type { Tree } from './tree.js'
 
 const TEND_EVERY_MS = 30_000
 /** What is late beyond that number is served as well, but not told of, and not tended. */
 const LATE_MAX = 1000
-/** By then a sync client has delivered, or deleted, what belongs together. */
-export const STILL_MS = 10 * 60_000
 const stat = emptyStat()
 
 const EMPTY = 'a directory has no meta file and is empty; one of the two may not have arrived yet'
@@ -92,8 +91,7 @@ export class LateDirectories {
     const { ctx } = this.#tree
     if (late === undefined || ctx.readOnly) return false
     ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
-    // where a clock is wrong, what lies ahead is not still
-    if (ctx.clock() - stat.ctimeSec * 1000 < STILL_MS || late.doneAt === stat.ctimeSec) return false
+    if (!isStill(ctx.clock, stat) || late.doneAt === stat.ctimeSec) return false
     late.doneAt = stat.ctimeSec
     return true
   }
@@ -169,7 +167,13 @@ export class LateDirectories {
     const { parent, name, dirId } = inode
     const place = memory.place(dirId, name)
     const isKnown = memory.keptAt(place).length + memory.goneFrom(place).length > 0
-    if (parent === null || !isKnown || !isHusk(ctx, this.#tree.descriptor(inode))) return
+    const fd = this.#tree.descriptor(inode)
+    if (parent === null || !isKnown || !isHusk(ctx, fd)) return
+    if (!isStillBelow(ctx, fd)) {
+      const late = this.#late.get(inode)
+      if (late !== undefined) late.doneAt = -1
+      return
+    }
     removeHusk(ctx, this.#tree.descriptor(parent), backingName(inode))
     memory.removed(place)
     this.#tree.outdated(parent, name)

@@ -60,10 +60,24 @@ t.test('it has never been there on this device', async (t) => {
   rmSync(world.state, { recursive: true })
   world.mount('--read-only')
   t.same(readdirSync(world.mountpoint), [])
+  const isGone = (): boolean => {
+    try {
+      readdirSync(world.mountpoint)
+      return false
+    } catch {
+      return true
+    }
+  }
+  renameSync(world.vault, `${world.vault}.away`)
+  t.ok(await until(isGone, 15_000), 'the vault folder itself is missed')
+  renameSync(`${world.vault}.away`, world.vault)
   cpSync(elsewhere, world.data, { recursive: true, preserveTimestamps: true })
   const arrived = (): boolean => readdirSync(world.mountpoint).includes('file')
   t.ok(await until(arrived, 15_000), 'it arrives under a drive')
   t.equal(readFileSync(join(world.mountpoint, 'file'), 'utf8'), 'content')
+  renameSync(world.data, `${world.data}.away`)
+  t.ok(await until(isGone, 15_000), 'and is missed when it goes again')
+  renameSync(`${world.data}.away`, world.data)
   world.unmount()
 })
 

@@ -11,12 +11,14 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { errnoOf } from '../../lib/errors.js'
+import { openBacking } from '../../lib/store/backing.js'
 import { TestVault, type Session } from './session.js'
 
 const { EIO } = constants.errno
@@ -451,6 +453,109 @@ t.test('what a client leaves that removes files and no directories', async (t) =
   t.notOk(existsSync(sub))
   t.same([...two.list('/d').keys()], ['f'])
   t.same(two.drive.counters.late, [])
+})
+
+t.test('what a client is still delivering stays', async (t) => {
+  const vault = withDirectory(t)
+  const two = vault.on(2)
+  two.list('/d/sub')
+  const folder = vault.blob('/d/sub')
+  const blob = vault.blob('/d/sub/g').slice(folder.length + 1)
+  for (const name of readdirSync(folder)) rmSync(join(folder, name))
+  two.list('/d/sub')
+  // the folder itself lies still while a client writes half of a large file, or makes something far below
+  const half = join(folder, `.syncthing.${blob}.tmp`)
+  const below = join(folder, `c${'A'.repeat(43)}.cfd`, `c${'B'.repeat(43)}.cfd`)
+  writeFileSync(half, 'some')
+  mkdirSync(below, { recursive: true })
+  let last = two
+  for (const path of [half, below]) {
+    vault.skew += 2 * TEN_MINUTES
+    const now = new Date(Date.now() + vault.skew)
+    utimesSync(path, now, now)
+    last = vault.again(2)
+    t.same([...last.list('/d/sub').keys()], [])
+    last.drive.tend()
+    t.ok(existsSync(half), path)
+    t.ok(existsSync(below), path)
+  }
+  vault.skew += TEN_MINUTES + 60_000
+  last.drive.tend()
+  t.notOk(existsSync(folder), 'what was given up does not')
+})
+
+/** A machine that has seen /d/sub, of which a client has left the folder alone. */
+function emptied(t: Test): { vault: Shared; folder: string } {
+  const vault = withDirectory(t)
+  const two = vault.on(2)
+  two.list('/d/sub')
+  two.close()
+  const folder = vault.blob('/d/sub')
+  for (const name of readdirSync(folder)) rmSync(join(folder, name))
+  return { vault, folder }
+}
+
+t.test('what may count stays, and the directories above it', async (t) => {
+  const { vault, folder } = emptied(t)
+  const one = vault.on(1)
+  one.mkdir('/fresh')
+  const fresh = vault.meta('/fresh')
+  const name = fresh.split('/').at(-1)!
+  const bytes = readFileSync(fresh)
+  const below = join(folder, `c${'A'.repeat(43)}.cfd`)
+  mkdirSync(below)
+  for (const [what, file, content] of [
+    ['a meta that nobody here has seen', name, bytes],
+    ['half a meta', name, bytes.subarray(0, 512)],
+    ['a meta that is damaged', name, Buffer.alloc(1024, 7)],
+    ['a file of somebody', 'notes.txt', bytes],
+    ['a blob', `c${'B'.repeat(43)}.cff`, bytes],
+  ] as const) {
+    for (const at of [folder, below]) {
+      const path = join(at, file)
+      writeFileSync(path, content)
+      vault.skew += TEN_MINUTES + 60_000
+      const session = vault.again(2)
+      errno(() => session.list('/d/sub'))
+      session.drive.tend()
+      t.ok(existsSync(path), what)
+      if (at === below)
+        t.equal(
+          errno(() => vault.open().list('/d/sub')),
+          EIO,
+          'and it is not shown as empty where nothing is remembered',
+        )
+      rmSync(path)
+    }
+  }
+  vault.skew += TEN_MINUTES + 60_000
+  const session = vault.again(2)
+  errno(() => session.list('/d/sub'))
+  t.notOk(existsSync(folder), 'nothing else')
+})
+
+t.test('what arrives while a directory is removed stays', async (t) => {
+  const { vault, folder } = emptied(t)
+  const arriving = join(folder, `c${'B'.repeat(43)}.cff`)
+  const backing = openBacking()
+  let arrives = false
+  const session = vault.open({
+    device: 2,
+    journalFolder: vault.stateOf(2),
+    backing: {
+      ...backing,
+      openDirectory: (dirfd, name) => {
+        if (arrives && name === folder.split('/').at(-1)) writeFileSync(arriving, 'new')
+        return backing.openDirectory(dirfd, name)
+      },
+    },
+  })
+  session.list('/d/sub')
+  arrives = true
+  vault.skew += TEN_MINUTES + 60_000
+  session.drive.tend()
+  t.ok(existsSync(arriving))
+  t.same(session.drive.counters.late, [{ path: '/d/sub', state: 'remembered' }])
 })
 
 t.test('and what it leaves where a directory was renamed', async (t) => {

@@ -249,6 +249,32 @@ t.test("a directory's own meta is waited for", async (t) => {
   session.close()
 })
 
+t.test('what a long name is known from without its sidecar is waited for', async (t) => {
+  if (!needs(t, 'linux')) return
+  const vault = new TestVault()
+  t.teardown(() => {
+    vault.remove()
+  })
+  const long = 'x'.repeat(200)
+  let session = vault.open()
+  session.write('/before', 'text')
+  vault.skew += 10_000
+  session.rename('/before', `/${long}`)
+  session.close()
+  const data = dirname(vault.blob(`/${long}`))
+  const named = (end: string): string =>
+    join(data, readdirSync(data).find((name) => name.endsWith(end)) ?? '')
+  rmSync(named('.cfn'))
+  const ticket = named('.cfr')
+  renameSync(ticket, `${ticket}.nextcloud`)
+  session = vault.open({ parks: true })
+  const later = laterOf(() => session.list('/'))
+  renameSync(`${ticket}.nextcloud`, ticket)
+  later.now()
+  t.same([...session.list('/').keys()], [long])
+  session.close()
+})
+
 t.test('where nothing can be parked it is waited for on the spot', async (t) => {
   if (!needs(t, 'linux')) return
   const { vault, blob, kept } = evicted(t, nextcloud)

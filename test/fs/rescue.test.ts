@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import {
   copyFileSync,
+  cpSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -463,3 +464,75 @@ t.test('an empty file is sealed when its last handle goes', async (t) => {
   session.close()
   t.ok(vault.judge().has('/empty'))
 })
+
+/** A machine that remembers, with /d/sub/f open and changed while the cloud acts. */
+function editBelow(
+  t: Test,
+  cloud: (vault: TestVault, session: Session) => void,
+): { vault: TestVault; session: Session } {
+  const vault = new TestVault()
+  t.teardown(() => {
+    vault.remove()
+  })
+  const session = vault.open({ journalFolder: vault.state, watched: true })
+  session.mkdir('/d', 0o750)
+  session.mkdir(`/d/${LONG}`)
+  session.write(`/d/${LONG}/f`, 'what the other machine has')
+  const file = session.open(`/d/${LONG}/f`)
+  file.write(0, Buffer.from('WHAT'))
+  const made = session.create(`/d/${LONG}/new`)
+  made.write(0, Buffer.from('made here'))
+  cloud(vault, session)
+  session.drive.tend()
+  file.write(4, Buffer.from(' WE WROTE'))
+  file.close()
+  made.close()
+  return { vault, session }
+}
+
+const LONG = 'x'.repeat(200)
+
+t.test('deleted with the directories above it', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, session } = editBelow(t, (vault) => {
+    rmSync(vault.blob('/d'), { recursive: true })
+  })
+  for (const at of [session, vault.open()]) {
+    t.equal(at.read(`/d/${LONG}/f`).toString(), OURS)
+    t.equal(at.read(`/d/${LONG}/new`).toString(), 'made here')
+    t.equal(at.stat('/d').mode & 0o777, 0o750)
+  }
+  const left = readdirSync(`${vault.folder}/data`, { recursive: true, encoding: 'utf8' })
+  t.same(
+    left.filter((name) => name.startsWith('~$')),
+    [],
+  )
+  t.ok(
+    left.some((name) => name.endsWith('.cfn')),
+    'the sidecar of the long one, too',
+  )
+})
+
+t.test(
+  'in a directory that another machine has renamed, and a client has brought anew',
+  async (t) => {
+    if (!needs(t, 'linux')) return
+    const { vault, session } = editBelow(t, (vault, session) => {
+      const other = vault.open({ device: 2 })
+      other.rename('/d', '/e')
+      other.close()
+      const folder = vault.blob('/e')
+      cpSync(folder, `${folder}.new`, { recursive: true })
+      rmSync(folder, { recursive: true })
+      renameSync(`${folder}.new`, folder)
+      session.list(`/e/${LONG}`)
+    })
+    t.notOk(session.exists('/d'))
+    for (const at of [session, vault.open()]) {
+      const names = [...at.list(`/e/${LONG}`).keys()].sort()
+      t.match(names, ['f', /^f \(conflict, /, 'new'])
+      const read = (name = ''): string => at.read(`/e/${LONG}/${name}`).toString()
+      t.same(names.map(read), ['what the other machine has', OURS, 'made here'])
+    }
+  },
+)
