@@ -25,6 +25,7 @@ export function driveStatus(
     bytesStored,
     idleMs: Math.round(idleness.milliseconds()),
     busyMs,
+    idleSeconds: order.idleSeconds,
     openFiles: report?.openFiles ?? null,
     engine: report?.engine ?? 'not known',
     foreignFiles: report?.foreignFiles ?? 0,

@@ -121,6 +121,8 @@ export interface DriveStatus {
   /** since the last request; how long the present one has taken, where the worker is held up by it */
   idleMs: number
   busyMs: number
+  /** after so long without a request, and with nothing open, it is locked; 0: never */
+  idleSeconds: number
   /** null where the worker is held up */
   openFiles: number | null
   engine: string

@@ -58,7 +58,10 @@ function show(drive: RunningDrive, state: DriveStatus | string): void {
     )
     out(`  open:      ${state.openFiles === null ? 'not known' : count(state.openFiles, 'file')}`)
     out(`  engine:    ${state.engine}${state.readOnly ? ', read-only' : ''}`)
-    if (state.lockOn.events.length > 0) out(`  locked at: ${state.lockOn.events.join(', ')}`)
+    const { idleSeconds, lockOn } = state
+    const idle = idleSeconds > 0 ? [`${count(idleSeconds, 'second')} without use`] : []
+    const at = [...lockOn.events, ...idle]
+    if (at.length > 0) out(`  locked at: ${at.join(', ')}`)
     showWriters(state.writers)
     if (state.notCarried.length > 0) out(`  not sent:  ${notCarried(state.notCarried)}`)
     for (const warning of state.warnings) out(`  warning:   ${shown(warning)}`)
@@ -71,7 +74,8 @@ function showWriters({ own, others }: WritersStatus): void {
   if (own !== null) out(`  stored:    last at ${own}`)
   for (const { id, name, last, files } of others) {
     const who = name ?? `a device that was not known at the mount (${id.slice(0, 8)})`
-    const came = files === 0 ? 'nothing since the mount' : `${count(files, 'file')} since the mount`
+    const came =
+      files === 0 ? 'none seen since the mount' : `${count(files, 'file')} since the mount`
     out(`  from:      ${shown(who)}, ${came}, last at ${last}`)
   }
 }

@@ -396,6 +396,7 @@ t.test('--idle unmounts what nobody uses, and nothing else', async (t) => {
   const fd = openSync(join(world.mountpoint, 'f'), 'r')
   await new Promise((resolve) => setTimeout(resolve, 2500))
   t.ok(isAlive(pid), 'a file is open')
+  t.match(world.run(['status']).out, /locked at: 1 second without use/)
   closeSync(fd)
   t.ok(await until(() => !isAlive(pid)))
   gone(t, world, pid)
