@@ -46,7 +46,7 @@ const DATE =
   /(?<!\d)((?:19|20|21)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?:[-_ T](\d\d)[-:.]?(\d\d)(?:[-:.]?(\d\d))?)?(?!\d)/
 /** "conflicted copy" and the like, with the little words that join it to a name. */
 const PHRASES =
-  /['’]s? conflicted copy|conflicted copy(?: (?:from|of))?|case (?:conflict|clash)(?: from)?|selective sync conflict|(?:copy: )?(?:sync-)?conflict(?:ed)?\d*(?: #?\d*)?(?: on)?(?![a-z])|in konflikt stehende kopie(?: von)?|konflikt(?:kopie)?(?![a-z])|copie en conflit(?: de)?|copia en conflicto(?: de)?|cópia em conflito(?: de)?|copia in conflitto(?: di)?|conflicterende kopie(?: van)?|motstridiga kopia|konfliktkopi(?:a|e)?|конфликтующая копия(?: с компьютера)?|の?競合コピー|的?冲突副本|的?衝突複本|의? ?충돌된? 사본|(?<![a-z])(?:copy|kopie|copie|copia|cópia)(?![a-z])/giu
+  /['’]s? conflicted copy|conflicted copy(?: (?:from|of))?|case (?:conflict|clash)(?: from)?|selective sync conflict|(?:copy: )?(?:sync-)?conflict(?:ed)?\d*(?: #?\d*)?(?:[ _]on_?)?(?![a-z])|_was_deleted|in konflikt stehende kopie(?: von)?|konflikt(?:kopie)?(?![a-z])|copie en conflit(?: de)?|copia en conflicto(?: de)?|cópia em conflito(?: de)?|copia in conflitto(?: di)?|conflicterende kopie(?: van)?|motstridiga kopia|konfliktkopi(?:a|e)?|конфликтующая копия(?: с компьютера)?|の?競合コピー|的?冲突副本|的?衝突複本|의? ?충돌된? 사본|(?<![a-z])(?:copy|kopie|copie|copia|cópia)(?![a-z])/giu
 const COUNTERS = /\(\d{1,3}\)| \d{1,3}$/g
 const EDGES = /^[\s._,:#-]+|[\s._,:#-]+$/gu
 const BY_MAX = 64

@@ -1,5 +1,6 @@
 // Backing names decoded under an id of their directory. FORMAT.md §7.
 
+import { conflictForms, type ConflictForm } from '../format/conflict.js'
 import {
   decodeName,
   encodeName,
@@ -46,6 +47,20 @@ export function decodeEntry(
         ? decodeName(ctx.engine, id.generation.name, id.dirId, base, sidecar)
         : nameOf(ctx, id, base, claims)
     if (name !== null) return { name, rank, dirId: id.dirId }
+  }
+  return null
+}
+
+/** The same of what may be a conflict copy: what the client put in is all that follows the longest base that is a name. */
+export function decodeCopy(
+  ctx: Context,
+  ids: readonly DirectoryId[],
+  dirfd: number,
+  file: string,
+): (Decoded & ConflictForm) | null {
+  for (const form of conflictForms(file)) {
+    const decoded = decodeEntry(ctx, ids, dirfd, form.base, form.extension, file)
+    if (decoded !== null) return { ...decoded, ...form }
   }
   return null
 }

@@ -16,7 +16,7 @@ import {
   type Meta,
   type Place,
 } from './directory.js'
-import { decodeEntry } from './entry-names.js'
+import { decodeCopy, decodeEntry } from './entry-names.js'
 import { holdsVerified } from './holds-verified.js'
 import { isHusk } from './husks.js'
 import { Later } from './later.js'
@@ -163,6 +163,7 @@ function isNamed(ctx: Context, dirfd: number, listing: readonly string[], meta: 
   const ids = idsOf(ctx, [meta])
   return listing.some((file) => {
     const parsed = parseBackingName(file)
+    if (parsed.what === 'copy') return decodeCopy(ctx, ids, dirfd, file) !== null
     if (parsed.what !== 'object') return false
     return decodeEntry(ctx, ids, dirfd, parsed.base, parsed.extension) !== null
   })

@@ -1,10 +1,10 @@
 // What the names in a backing directory stand for: which object bears each plain name, and what is
 // left over as conflict copies, with the names that those are shown under. FORMAT.md §7.
 
-import { conflictForms, conflictName, originOf, type Origin } from '../format/conflict.js'
+import { conflictName, originOf, type Origin } from '../format/conflict.js'
 import { isLitter } from '../format/litter.js'
 import { OBJECT_EXTENSIONS, parseBackingName, type ObjectExtension } from '../format/name.js'
-import { decodeEntry } from './entry-names.js'
+import { decodeCopy, decodeEntry } from './entry-names.js'
 import type { Directory } from './directory.js'
 import { blobPath, plainPath, type Copy, type Inode } from './inode.js'
 import type { Tree } from './tree.js'
@@ -73,15 +73,11 @@ function bearerOf(
   return { name, rank, file, base, extension, dirId }
 }
 
-/** What the client put in is all that follows the longest base that is a name here. */
 function copyOf(tree: Tree, directory: Directory, dirfd: number, file: string): Found | null {
-  for (const { base, extension, added } of conflictForms(file)) {
-    const decoded = decodeEntry(tree.ctx, directory.ids, dirfd, base, extension, file)
-    if (decoded === null) continue
-    const { name, dirId } = decoded
-    return { file, base, extension, dirId, name, origin: originOf(added) }
-  }
-  return null
+  const copy = decodeCopy(tree.ctx, directory.ids, dirfd, file)
+  if (copy === null) return null
+  const { base, extension, dirId, name, added } = copy
+  return { file, base, extension, dirId, name, origin: originOf(added) }
 }
 
 /** A copy that has been shown keeps its name for as long as nothing else bears that. */

@@ -8,7 +8,7 @@ import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
 import { Arrivals } from './arrivals.js'
 import { sameIds, type Directory, type DirectoryId } from './directory.js'
-import { decodeEntry } from './entry-names.js'
+import { decodeCopy, decodeEntry } from './entry-names.js'
 import { MOMENT_MS } from './filesystem.js'
 import { backingName, isRecent, shownName, type Inode } from './inode.js'
 import { Later } from './later.js'
@@ -149,16 +149,18 @@ export class Watch {
     }
     if (known === undefined) {
       if (there && (event.entry || event.written)) this.arrivals.add(parent, file)
-      if (!there || parsed === null) return
-      const { base, extension } = parsed
+      if (!there) return
       const nameUnder = ({ ids }: Directory): string | undefined =>
-        decodeEntry(tree.ctx, ids, dirfd, base, extension)?.name
+        (parsed === null
+          ? decodeCopy(tree.ctx, ids, dirfd, file)
+          : decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)
+        )?.name
       let name = nameUnder(directory)
       if (name === undefined && this.#isRememberedAs(parent, directory)) {
         this.#identity(parent, directory)
         name = nameUnder(parent.directory ?? directory)
       }
-      if (name !== undefined) this.#entry(parent, name)
+      if (name !== undefined && parsed !== null) this.#entry(parent, name)
     } else if (!there || stat.ino !== known.ino) {
       this.#entry(parent, nameAt(tree, known, parent, file))
       this.#attributes(known)

@@ -76,6 +76,8 @@ const PATTERNS: [client: string, name: string, by: string | null, date: string |
   ['pCloud', 'B (DESKTOP-1 conflict 2026-11-23).cff', 'DESKTOP-1', '2026-11-23'],
   ['Unison', 'B (copy: conflict on 2026-11-23).cff', null, '2026-11-23'],
   ['Unison', 'B (copy: conflict #2 on 2026-11-23).cff', null, '2026-11-23'],
+  ['Unison 2.52', 'B (conflict_on_2026-11-23).cff', null, '2026-11-23'],
+  ['Unison 2.52', 'B (conflict_on_2026-11-23_was_deleted).cff', null, '2026-11-23'],
   ['rclone bisync', 'B.cff.conflict1', null, null],
   ['rclone bisync', 'B.conflict2.cff', null, null],
   ['rclone bisync', 'B.cff..path1', 'path1', null],

@@ -980,3 +980,23 @@ t.test('renamed, and made anew: only what is of the old one goes home', async (t
   }
   t.ok(existsSync(folder))
 })
+
+t.test('a conflict copy under an id that has gone is shown in the new directory', async (t) => {
+  const vault = withDirectory(t)
+  const f = vault.blob('/d/f')
+  const bytes = readFileSync(f)
+  const one = vault.on(1)
+  one.unlink('/d/f')
+  one.unlink('/d/sub/g')
+  one.rmdir('/d/sub')
+  one.rmdir('/d')
+  one.mkdir('/d')
+  one.write('/d/new', 'x')
+  const session = vault.again(1)
+  t.same([...session.list('/d').keys()], ['new'])
+  writeFileSync(f.replace('.cff', ' (conflict_on_2026-11-29).cff'), bytes)
+  vault.skew += 2000
+  const shown = 'f (conflict, 2026-11-29)'
+  t.same([...session.list('/d').keys()].sort(), [shown, 'new'])
+  t.equal(session.read(`/d/${shown}`).toString(), 'one')
+})
