@@ -1,8 +1,7 @@
-// Two machines, Syncthing in between, for a few rounds: nothing is lost, hidden, mixed up or changed under
-// an open file. Whether everything can be reached at once is judged by scripts/two-machines alone, which
-// plays for longer: where both sides rename and remove the same directories, one may still wait for its
-// meta file for ten minutes or longer, and its parent cannot be removed meanwhile. So those are told here,
-// and fail nothing.
+// Two machines, Syncthing in between, for a few rounds: nothing is lost, hidden, mixed up, changed under an
+// open file, unreadable or refused. scripts/two-machines plays for longer. What only a drive that was not
+// remounted shows otherwise is told here, and fails nothing: the judge waits for seconds, and a busy
+// machine may take longer.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +13,7 @@ import { weekOverSyncthing } from './over-syncthing.js'
 const ROUNDS = 3
 const SEED = Number(process.env['COFFER_SEED'] ?? 7)
 const FEWEST = 40
-const LATE = /^(until remounted: )?(unreadable|refused (EIO|ENOTEMPTY)$|drives differ)/
+const LATE = /^until remounted: /
 
 t.setTimeout(280_000)
 
