@@ -92,6 +92,8 @@ export class Player {
         if (!(error instanceof Refused)) throw error
         done++
         this.#note(`REFUSED ${error.message}`)
+        // a folder that has another name elsewhere: `mv` copies what is in it, then
+        if (error.code === 'EXDEV') continue
         this.troubles.push({
           kind: `refused ${error.code}`,
           path: error.message,
