@@ -36,8 +36,9 @@ interface Found {
  * by its current name. Throws DIRECTORY_META where none counts and none is remembered; LateMeta where
  * that is because it has not arrived yet, or only an old one has. Where no meta is refused for anything
  * but its age, one that this machine has removed or moved away counts from memory, after the others, if a
- * child is there again. One without a meta in which nothing lies is an empty one. A conflict copy is another version, maybe of the same metas: what is remembered is
- * of the first, and must not learn from this one.
+ * child is there again. One without a meta in which nothing lies is an empty one. A conflict copy is
+ * another version, maybe of the same metas: what is remembered is of the first, and must not learn from
+ * this one.
  */
 export function loadDirectory(
   ctx: Context,

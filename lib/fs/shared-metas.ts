@@ -1,5 +1,6 @@
 // A conflict copy of a directory may have the very metas of the first, and with them its ids. For whoever
 // remembers a meta, two directories with it are one, and a newer seal of it makes the other an old one.
+// So does what is left at the old name of a directory that was renamed on another machine.
 
 import { Buffer } from 'node:buffer'
 import { CofferError, type ErrorCode } from '../errors.js'

@@ -12,6 +12,14 @@ import type { AtEnd } from '../two-machines/world.js'
 const PATIENCE_MS = 20_000
 const LOOK_MS = 50
 
+/** What it says goes to the end of the file `log`. */
+export function spawnLogged(log: string, command: string, words: string[]): ChildProcess {
+  const out = openSync(log, 'a')
+  const child = spawn(command, words, { cwd: '/', stdio: ['ignore', out, out] })
+  closeSync(out)
+  return child
+}
+
 export class Engine {
   /** where the server keeps its files */
   readonly remote: string
@@ -30,11 +38,8 @@ export class Engine {
   }
 
   #rclone(log: string, ...words: string[]): ChildProcess {
-    const out = openSync(join(this.#home, log), 'a')
     const own = ['--config', join(this.#home, 'none'), '--cache-dir', join(this.#home, 'cache')]
-    const child = spawn('rclone', [...own, ...words], { cwd: '/', stdio: ['ignore', out, out] })
-    closeSync(out)
-    return child
+    return spawnLogged(join(this.#home, log), 'rclone', [...own, ...words])
   }
 
   /** Where other clients reach the server, which looks into its folder only every five minutes. */

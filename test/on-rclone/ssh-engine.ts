@@ -1,20 +1,12 @@
 // The same with SSHFS: a server of our own on loopback, with keys that end with it. As root: sshd lets
 // somebody else in only by passwords or with PAM.
 
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import {
-  closeSync,
-  copyFileSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs'
+import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process'
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mountedAt } from '../../lib/mount/mountinfo.js'
 import type { AtEnd } from '../two-machines/world.js'
-import { answers, freePort, until } from './engine.js'
+import { answers, freePort, spawnLogged, until } from './engine.js'
 
 /** a folder that sshd does not run without */
 const PRIVILEGE_SEPARATION = '/run/sshd'
@@ -39,10 +31,7 @@ export class SshEngine {
   }
 
   #spawn(command: string, ...words: string[]): ChildProcess {
-    const out = openSync(this.#file('engine.log'), 'a')
-    const child = spawn(command, words, { cwd: '/', stdio: ['ignore', out, out] })
-    closeSync(out)
-    return child
+    return spawnLogged(this.#file('engine.log'), command, words)
   }
 
   async start(atEnd: AtEnd, ...options: string[]): Promise<void> {
