@@ -58,9 +58,10 @@ export function exchange(tree: Tree, a: Inode, b: Inode): void {
     if (files.some((other) => other.ticket === left)) continue
     removeTickets(tree, from.parent, from.encoded.base, (file) => file === left)
   }
-  for (const { inode, to } of movers) {
+  for (const { inode, from, to } of movers) {
     const { parent, name, base, dirId } = nameAt(to)
     tree.place(inode, parent, name, base, dirId)
+    if (from.parent === parent) inode.left = from.name
     inode.synced = false
   }
 }

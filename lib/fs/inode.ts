@@ -62,6 +62,8 @@ export interface Inode {
   /** id of the parent under which `base` is `name` */
   dirId: Uint8Array
   copy: Copy | null
+  /** the name that it had here before, in the same directory; '' where there was none */
+  left: string
   /** further names that were seen; every one has shown its right to the blob, some may be gone */
   others: Name[]
   directory: Directory | null
@@ -109,6 +111,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     stub: null,
     dirId: new Uint8Array(16),
     copy: null,
+    left: '',
     others: [],
     directory: null,
     entries: null,

@@ -9,35 +9,23 @@ import { directoryChanged } from './directory.js'
 import { backingName, blobPath, isRecent, isVersion, RECENT_MS, type Inode } from './inode.js'
 import { decodeEntry } from './entry-names.js'
 import { isHusk, removeHusk } from './husks.js'
+import { putBack } from './kept-blob.js'
 import { reseal } from './reseal.js'
 import { temporaryName } from './small-files.js'
-import { removeTickets, removeYoungTickets } from './ticket-files.js'
+import { removeCompanions, removeYoungTickets } from './ticket-files.js'
 import { isSealedAt } from './tickets.js'
 import { isDirectory, type Tree } from './tree.js'
 import { within } from './within.js'
 
 const stat = emptyStat()
 
-/**
- * Removes the tickets of a base, and a long name's sidecar, when nothing needs them any more: neither
- * an object of that base nor a conflict copy of one.
- */
-export function removeCompanions(tree: Tree, parent: Inode, base: string): void {
-  const { backing } = tree.ctx
-  const directory = tree.directory(parent)
-  const isLong = base.startsWith('l')
-  if (!isLong && !directory.tickets.has(base)) return
-  const dirfd = tree.descriptor(parent)
-  if (tree.baseInUse(dirfd, base) || directory.hasCopyOf(base)) return
-  removeTickets(tree, parent, base)
-  if (isLong && backing.stat(dirfd, `${base}.cfn`, stat)) backing.unlink(dirfd, `${base}.cfn`)
-}
-
 export function unlink(tree: Tree, parent: Inode, name: string): void {
   const inode = tree.locate(parent, name, stat)
   if (inode === null) throw new CofferError('ENOENT', 'no such file')
   if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
   const left = Math.max(0, stat.nlink - 1)
+  // of two names, a look at another would be the one it is reached by
+  if (left === 0 && putBack(tree, inode)) return
   if (inode.pending) directoryChanged(tree.ctx, tree.descriptor(parent))
   else {
     tree.ctx.backing.unlink(tree.descriptor(parent), backingName(inode))

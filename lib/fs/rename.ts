@@ -8,6 +8,7 @@ import { isPrecious, makeReachable } from './durability.js'
 import { exchange } from './exchange.js'
 import { mknod } from './create.js'
 import type { Inode } from './inode.js'
+import { keepReplaced } from './kept-blob.js'
 import { moveDirectory, moveFile } from './move.js'
 import { nameLost, removeDirectory } from './remove.js'
 import { targetOf } from './target.js'
@@ -48,6 +49,23 @@ export function rename(
   if (replaced !== null) assertReplaceable(inode, replaced)
   if (inode.pending) commit(tree, inode)
   if (isPrecious(tree, inode)) makeReachable(tree, newParent)
+  if (replaced === null || !keepReplaced(tree, inode, replaced))
+    move(tree, inode, links, newParent, newName, replaced, left)
+  inode.synced = false
+  if (parent === newParent) inode.left = name
+  if ((flags & RENAME_WHITEOUT) !== 0) mknod(tree, parent, name, S_IFCHR, 0, ROOT)
+}
+
+/** `links`: names of the inode; `left`: of the replaced one afterwards. */
+function move(
+  tree: Tree,
+  inode: Inode,
+  links: number,
+  newParent: Inode,
+  newName: string,
+  replaced: Inode | null,
+  left: number,
+): void {
   const target = targetOf(tree, newParent, newName, replaced)
   if (replaced?.pending === true) {
     tree.unlinked(replaced)
@@ -61,8 +79,6 @@ export function rename(
     if (replaced !== null) nameLost(tree, replaced, left)
   }
   tree.place(inode, newParent, newName, target.encoded.base, target.id.dirId)
-  inode.synced = false
-  if ((flags & RENAME_WHITEOUT) !== 0) mknod(tree, parent, name, S_IFCHR, 0, ROOT)
 }
 
 function assertReplaceable(inode: Inode, replaced: Inode): void {

@@ -1,4 +1,4 @@
-// Writing and removing tickets. FORMAT.md §7.
+// Writing and removing tickets, and what else lies beside a blob for its name alone. FORMAT.md §7.
 
 import { constants } from 'node:fs'
 import { ticketName } from '../format/name.js'
@@ -61,4 +61,19 @@ export function removeYoungTickets(tree: Tree, parent: Inode, base: string, age:
   const now = tree.ctx.clock()
   const isYoung = (): boolean => Math.abs(now - stat.mtimeSec * 1000 - stat.mtimeNsec / 1e6) < age
   removeTickets(tree, parent, base, isYoung)
+}
+
+/**
+ * Removes the tickets of a base, and a long name's sidecar, when nothing needs them any more: neither
+ * an object of that base nor a conflict copy of one.
+ */
+export function removeCompanions(tree: Tree, parent: Inode, base: string): void {
+  const { backing } = tree.ctx
+  const directory = tree.directory(parent)
+  const isLong = base.startsWith('l')
+  if (!isLong && !directory.tickets.has(base)) return
+  const dirfd = tree.descriptor(parent)
+  if (tree.baseInUse(dirfd, base) || directory.hasCopyOf(base)) return
+  removeTickets(tree, parent, base)
+  if (isLong && backing.stat(dirfd, `${base}.cfn`, stat)) backing.unlink(dirfd, `${base}.cfn`)
 }

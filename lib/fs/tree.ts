@@ -479,6 +479,7 @@ export class Tree {
     inode.base = base
     inode.dirId = dirId
     inode.copy = copy
+    inode.left = ''
     this.#note({ parent, base, copy }, inode)
     // its metas must be seen to belong to the new place
     if (inode.directory !== null && inode.directory.pending.size === 0) inode.directory = null

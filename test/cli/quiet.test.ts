@@ -63,6 +63,9 @@ const contents = (folder: string): [string, string][] =>
     .map(({ parentPath, name }) => join(parentPath, name))
     .map((path) => [path, createHash('sha256').update(readFileSync(path)).digest('hex')])
 
+const blobs = (folder: string): [string, string][] =>
+  contents(folder).filter(([path]) => path.endsWith('.cff'))
+
 const TEMPORARY = /~\$/
 const BLOB = /\.cff$/
 const DIRECTORY = /(^data|\.cfd)$/
@@ -100,6 +103,23 @@ t.test('what programs do, as a sync client hears it', async (t) => {
   heard = await hear(`cat ${small} > small; cp small other; cat small 1<> other`)
   t.same(contents(vault), before, 'the same content again: not a byte')
   t.same(events(heard, DIRECTORY), [], 'nor the times of the folder')
+
+  // what editors do: over it, moved aside, and as sed does it
+  const saves = {
+    'mv new small': 'cp small new; mv new small',
+    'rm small~': 'mv small small~; cp small~ small; rm small~',
+    'sed -i': 'sed -i s/nowhere-in-it// small',
+  }
+  for (const [way, save] of Object.entries(saves)) {
+    sh(drive, 'sleep 2.1')
+    const kept = blobs(vault)
+    sh(drive, save)
+    t.same(blobs(vault), kept, `by a new file, ${way}: not a byte of a blob`)
+    const cmp = spawnSync('cmp', [small, join(drive, 'small')], { encoding: 'utf8' })
+    t.equal(cmp.status, 0, cmp.stdout)
+    const stat = spawnSync('stat', ['-c', '%h %s', join(drive, 'small')], { encoding: 'utf8' })
+    t.equal(stat.stdout, '1 3000000\n')
+  }
 
   heard = await hear('touch empty && : > other')
   blob = events(heard, BLOB)

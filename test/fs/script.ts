@@ -25,6 +25,7 @@ export type Step =
   | ['unlink', string]
   | ['symlink', string, string]
   | ['rename', string, string]
+  | ['resave', string, 'over' | 'aside']
   | ['chmod', string, number]
   | ['utimens', string, number, number]
   | ['wait', number]
@@ -103,6 +104,14 @@ export function operation(C: number): fc.Arbitrary<Step> {
     { weight: 2, arbitrary: fc.tuple(fc.constant('symlink' as const), path, path) },
     { weight: 6, arbitrary: fc.tuple(fc.constant('rename' as const), path, path) },
     { weight: 2, arbitrary: fc.tuple(fc.constant('rename' as const), directory, directory) },
+    {
+      weight: 3,
+      arbitrary: fc.tuple(
+        fc.constant('resave' as const),
+        path,
+        fc.constantFrom('over' as const, 'aside' as const),
+      ),
+    },
     { weight: 3, arbitrary: fc.tuple(fc.constant('chmod' as const), path, mode) },
     { weight: 1, arbitrary: fc.tuple(fc.constant('chmod' as const), directory, mode) },
     {
@@ -216,6 +225,14 @@ export class Script {
         if (step[2].startsWith(`${step[1]}/`)) return 'skip'
         model.rename(step[1], step[2])
         return 'ok'
+      case 'resave': {
+        const old = model.file(step[1])
+        const beside = `${step[1]}.new`
+        model.create(beside, old.mode)
+        if (old.content.length > 0) write(model.file(beside), 0, old.content)
+        model.rename(beside, step[1])
+        return 'ok'
+      }
       case 'chmod': {
         const node = model.get(step[1])
         if (node.type !== 'symlink') node.mode = step[2]
@@ -306,6 +323,15 @@ export class Script {
         if (step[2].startsWith(`${step[1]}/`)) return 'skip'
         session.rename(step[1], step[2])
         return 'ok'
+      case 'resave': {
+        const { mode, content } = this.model.file(step[1])
+        const beside = `${step[1]}.new`
+        if (step[2] === 'aside') session.rename(step[1], beside)
+        session.write(step[2] === 'aside' ? step[1] : beside, content, mode)
+        if (step[2] === 'aside') session.unlink(beside)
+        else session.rename(beside, step[1])
+        return 'ok'
+      }
       case 'chmod':
         session.setattr(step[1], { mode: step[2] })
         return 'ok'

@@ -14,11 +14,13 @@ import {
   mkdirSync,
   openSync,
   readSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { Buffer } from 'node:buffer'
@@ -110,6 +112,8 @@ export class Side {
       case 'rename':
         renameSync(this.at(step[1]), this.at(step[2]))
         break
+      case 'resave':
+        return resave(this.at(step[1]), step[2])
       case 'exchange':
         renameAt(AT_FDCWD, this.at(step[1]), AT_FDCWD, this.at(step[2]), RENAME_EXCHANGE)
         break
@@ -196,6 +200,20 @@ export class Side {
       return (error as NodeJS.ErrnoException).code ?? String(error)
     }
   }
+}
+
+/** Saves what is there already, by a new file. */
+function resave(path: string, way: 'over' | 'aside'): string {
+  const stat = lstatSync(path)
+  if (!stat.isFile()) return 'skip'
+  const content = readFileSync(path)
+  const beside = `${path}.new`
+  if (way === 'aside') renameSync(path, beside)
+  const saved = way === 'aside' ? path : beside
+  writeFileSync(saved, content, { flag: 'wx', mode: stat.mode & 0o7777 })
+  if (way === 'aside') unlinkSync(beside)
+  else renameSync(saved, path)
+  return 'ok'
 }
 
 const filled = (length: number, count: number): Buffer =>
