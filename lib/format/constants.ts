@@ -32,7 +32,8 @@ export const STRICT_MAX_DEFAULT = 4 * 1024 * 1024
 
 /** §7, names */
 export const NAME_MAX = 255
-export const SHORT_NAME_MAX = 143
+/** So that what sync clients add to the name of a conflict copy or ticket still fits into 255 bytes. */
+export const SHORT_NAME_MAX = 127
 export const TICKET_SIZE = SLOT_SIZE
 
 /** §7, extended attributes: bytes of a name without its namespace, and of a value */

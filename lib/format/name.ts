@@ -24,16 +24,16 @@ export type BackingName =
 export const OBJECT_EXTENSIONS = ['.cfd', '.cff', '.cfl', '.cfs'] as const
 export type ObjectExtension = (typeof OBJECT_EXTENSIONS)[number]
 
-/** Characters of a short name after its "c": names of 1 to 143 bytes, padded to 16, in base64url. */
-export const BASE_LENGTHS: readonly number[] = [43, 64, 86, 107, 128, 150, 171, 192, 214]
+/** Characters of a short name after its "c": names of 1 to 127 bytes, padded to 16, in base64url. */
+export const BASE_LENGTHS: readonly number[] = [43, 64, 86, 107, 128, 150, 171, 192]
 
-const OBJECT = /^(c[A-Za-z0-9_-]{43,214}|l[A-Za-z0-9_-]{43})(\.cfd|\.cff|\.cfl|\.cfs)$/
+const OBJECT = /^(c[A-Za-z0-9_-]{43,192}|l[A-Za-z0-9_-]{43})(\.cfd|\.cff|\.cfl|\.cfs)$/
 // of the small files, those that a sync client renamed count too: something may stand before the
 // extension or after it
 const PUT_AFTER = '(?:[^A-Za-z0-9\\p{Cc}].*)?$'
 const SIDECAR = new RegExp(`^(l[A-Za-z0-9_-]{43}).*\\.cfn${PUT_AFTER}`, 'su')
 const TICKET = new RegExp(
-  `^(c[A-Za-z0-9_-]{43,214}|l[A-Za-z0-9_-]{43})-([0-9a-f]{16})(?![0-9a-f]).*\\.cfr${PUT_AFTER}`,
+  `^(c[A-Za-z0-9_-]{43,192}|l[A-Za-z0-9_-]{43})-([0-9a-f]{16})(?![0-9a-f]).*\\.cfr${PUT_AFTER}`,
   'su',
 )
 const META = new RegExp(`^dir-([0-9a-f]{16}).*\\.cfm${PUT_AFTER}`, 'su')

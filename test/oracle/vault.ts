@@ -191,7 +191,7 @@ function decodeName(
   file = base + EXTENSIONS[type]!,
 ): string | null {
   let ct: Buffer
-  if (/^c[A-Za-z0-9_-]{43,214}$/.test(base)) {
+  if (/^c[A-Za-z0-9_-]{43,192}$/.test(base)) {
     ct = Buffer.from(base.slice(1), 'base64url')
     if (ct.toString('base64url') !== base.slice(1)) return null
   } else if (/^l[A-Za-z0-9_-]{43}$/.test(base)) {
@@ -211,7 +211,7 @@ function decodeName(
   if (padded === null) return null
   const name = padded.subarray(0, padded.lastIndexOf(0x80)).toString('utf8')
   if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) return null
-  const long = Buffer.byteLength(name) > 143
+  const long = Buffer.byteLength(name) > 127
   return pad(name).equals(padded) && long === base.startsWith('l') ? name : null
 }
 
