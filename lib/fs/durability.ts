@@ -3,7 +3,8 @@
 // backing rename may reach the disk before the small files that give the right to the new name, unless
 // they are synced first.
 
-import { isYoung } from './file-body.js'
+import { ticketName } from '../format/name.js'
+import { isYoung, type FileBody } from './file-body.js'
 import { emptyStat } from '../store/backing.js'
 import type { Inode } from './inode.js'
 import { syncSmall } from './small-files.js'
@@ -16,6 +17,17 @@ export function isPrecious(tree: Tree, inode: Inode): boolean {
   const { synced, bornAt, parent } = inode
   if (synced || !isYoung(bornAt, tree.ctx.clock())) return true
   return parent !== null && parent.entriesSyncedAt >= bornAt
+}
+
+/** A file that is open, with what gives it the right to its names. */
+export function syncFile(tree: Tree, inode: Inode, { fd, object }: FileBody): void {
+  tree.ctx.backing.sync(fd)
+  for (const { parent, base } of tree.names(inode)) {
+    const ticket = ticketName(base, object.objectId)
+    const dirfd = tree.descriptor(parent)
+    if (tree.ctx.backing.stat(dirfd, ticket, stat)) syncSmall(tree, dirfd, ticket)
+  }
+  syncInode(tree, inode)
 }
 
 /** An object's name, and the directories that lead to it, onto the disk. Its content is there. */

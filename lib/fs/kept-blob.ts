@@ -7,14 +7,14 @@ import { CofferError } from '../errors.js'
 import { isXattrName } from '../format/xattr.js'
 import { emptyStat } from '../store/backing.js'
 import { directoryChanged } from './directory.js'
-import { isPrecious } from './durability.js'
+import { isPrecious, syncFile } from './durability.js'
 import type { FileBody } from './file-body.js'
-import { backingName, type Inode } from './inode.js'
+import { backingName, isRecent, type Inode } from './inode.js'
 import { modeIsSealed } from './mode.js'
 import { moveFile } from './move.js'
 import { openBody } from './open-body.js'
 import { isPlaceholder } from './placeholders.js'
-import { stampOf } from './stamp.js'
+import { isUnchanged, stampOf } from './stamp.js'
 import { targetOf } from './target.js'
 import { removeCompanions } from './ticket-files.js'
 import type { Tree } from './tree.js'
@@ -37,47 +37,51 @@ export function keepReplaced(tree: Tree, next: Inode, old: Inode): boolean {
 
 /**
  * `old` is about to lose its only name. Where a new file with the same content has the name that it left, it
- * goes back there, and the new blob goes. False: not done.
+ * goes back there, and the new blob goes; but not one that sync clients may have sent. False: not done.
  */
 export function putBack(tree: Tree, old: Inode): boolean {
   const { left, parent } = old
   if (left === '' || parent === null) return false
   const next = tree.locate(parent, left, found)
-  if (next === null || next === old || !isSame(tree, next, old)) return false
-  moveFile(tree, old, 1, targetOf(tree, parent, left, next), next)
+  if (next === null || next === old || !isRecent(next, tree.ctx.clock())) return false
+  if (!isSame(tree, next, old)) return false
+  try {
+    moveFile(tree, old, 1, targetOf(tree, parent, left, next), next)
+  } catch (error) {
+    // to remove a file needs no room, and nothing of its directory
+    if (error instanceof CofferError && tree.stat(old, found)) return false
+    throw error
+  }
+  if (!tree.ctx.backing.stat(tree.descriptor(parent), backingName(next), found))
+    throw new CofferError('ENOENT', 'the file is not there any more')
   tree.unlinked(old, 1)
   takeOver(tree, next, old)
   tree.outdated(parent, left)
   return true
 }
 
-/** From here on `next`, which lies where the blob of `old` is, is the inode of that blob; its own has gone. */
+/**
+ * From here on `next`, which lies where the blob of `old` is, is the inode of that blob, as it was `found`
+ * there; its own has gone. Nothing of this may fail: the kernel would be left with `old`, which leads nowhere.
+ */
 function takeOver(tree: Tree, next: Inode, old: Inode): void {
-  const { backing, journal } = tree.ctx
-  const { ino, parent } = next
+  const { ino } = next
+  // the kernel's pages are those of the same content, if they were its own
+  const cached = isUnchanged(next.cached, newer)
   tree.moveToBlob(next, old.ino)
-  journal?.forget(ino)
+  tree.ctx.journal?.forget(ino)
   next.bornAt = old.bornAt
   next.closedAt = old.closedAt
   next.synced = false
   next.sealed = null
-  next.cached = null
-  if (parent === null) return
-  const { atimeSec, atimeNsec, mtimeSec, mtimeNsec } = newer
-  const [atime, mtime] = [
-    { sec: atimeSec, nsec: atimeNsec },
-    { sec: mtimeSec, nsec: mtimeNsec },
-  ]
-  backing.utimes(tree.descriptor(parent), backingName(next), atime, mtime)
+  next.cached = cached ? stampOf(found) : null
   tree.touched(next)
-  // the kernel's pages are those of the same content
-  if (tree.stat(next, found)) next.cached = stampOf(found)
 }
 
 /**
  * Do two closed files of one name each differ in nothing but their names and times? Of large ones nobody
- * asks, nor of empty ones, for which there is nothing to send. Fills `newer` and `older`. What must
- * survive a stop of the machine has in the blob of `old` reached the disk afterwards.
+ * asks, nor of empty ones, for which there is nothing to send. Fills `newer`, and `found` for `old`. If so, the blob of `old` has
+ * the times of `next` afterwards, and what must survive a stop of the machine has there reached the disk.
  */
 function isSame(tree: Tree, next: Inode, old: Inode): boolean {
   const { ctx } = tree
@@ -86,29 +90,36 @@ function isSame(tree: Tree, next: Inode, old: Inode): boolean {
   const size = ctx.layout.shownSize(newer.size)
   if (size === 0 || size > ctx.body.policy.strictMax) return false
   if (newer.nlink !== 1 || older.nlink !== 1) return false
-  const { mode, uid, gid } = newer
-  if (newer.size !== older.size || mode !== older.mode || uid !== older.uid || gid !== older.gid)
-    return false
+  if (newer.size !== older.size || newer.uid !== older.uid || newer.gid !== older.gid) return false
   if (isPlaceholder(tree, next, newer) || isPlaceholder(tree, old, older)) return false
   try {
     return lend(tree, next, (there) =>
       lend(tree, old, (here) => {
-        if (modeIsSealed(mode) && there.mode !== here.mode) return false
+        if (!hasModeOf(tree, here, there)) return false
         if (bearsAttributes(tree, there) || bearsAttributes(tree, here)) return false
         if (!hasContentOf(tree, here, there)) return false
-        if (isPrecious(tree, next)) ctx.backing.sync(here.fd)
-        return true
+        const { atimeSec, atimeNsec, mtimeSec, mtimeNsec } = newer
+        const atime = { sec: atimeSec, nsec: atimeNsec }
+        ctx.backing.utimesFd(here.fd, atime, { sec: mtimeSec, nsec: mtimeNsec })
+        if (isPrecious(tree, next)) syncFile(tree, old, here)
+        // a sync that takes long gives others the time to put another in the place of one
+        return tree.stat(next, found) && tree.stat(old, found)
       }),
     )
   } catch (error) {
-    // what cannot be read is not the same as anything
+    // what cannot be read, or made the same, is not the same as anything
     if (error instanceof CofferError) return false
     throw error
   }
 }
 
-const isPlain = ({ extension, body, copy, stub, pending }: Inode): boolean =>
-  extension === '.cff' && body === null && copy === null && stub === null && !pending
+const isPlain = ({ extension, body, copy, stub, pending, others }: Inode): boolean =>
+  extension === '.cff' &&
+  body === null &&
+  copy === null &&
+  stub === null &&
+  !pending &&
+  others.length === 0
 
 function lend<T>(tree: Tree, inode: Inode, use: (body: FileBody) => T): T {
   const body = openBody(tree, inode, false)
@@ -117,6 +128,13 @@ function lend<T>(tree: Tree, inode: Inode, use: (body: FileBody) => T): T {
   } finally {
     body.close()
   }
+}
+
+/** As it is now: that of a blob which has arrived is put right when it is opened. */
+function hasModeOf({ ctx: { backing } }: Tree, here: FileBody, there: FileBody): boolean {
+  backing.statFd(here.fd, older)
+  backing.statFd(there.fd, found)
+  return older.mode === found.mode && (!modeIsSealed(found.mode) || here.mode === there.mode)
 }
 
 const bearsAttributes = ({ ctx }: Tree, { fd }: FileBody): boolean =>

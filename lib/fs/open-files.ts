@@ -4,7 +4,7 @@ import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { commit, stage } from './commit.js'
-import { syncInode } from './durability.js'
+import { syncFile } from './durability.js'
 import type { FileBody } from './file-body.js'
 import { NO_ERASE } from './file-content.js'
 import type { Opened } from './filesystem.js'
@@ -179,9 +179,8 @@ export class OpenFiles {
     if (body.dirty) commit(this.#tree, inode, true)
     if (inode.synced && !body.attributesChanged) return
     // the body may be another one now
-    this.#tree.ctx.backing.sync(this.#body(inode).fd)
+    syncFile(this.#tree, inode, this.#body(inode))
     body.attributesChanged = false
-    syncInode(this.#tree, inode)
   }
 
   release(fh: number): void {

@@ -68,7 +68,7 @@ type Write = Parameters<Backing['write']>
 export class FaultBacking {
   readonly backing: Backing
   readonly #fault: Fault
-  readonly #at: number
+  #at: number
   readonly #unsynced: Unsynced | null
   #calls = 0
   /** the call that went wrong */
@@ -109,6 +109,12 @@ export class FaultBacking {
     if (this.#fault.kind === 'short') return name === 'write'
     if (this.#fault.kind === 'fails' && this.#fault.code === 'ENOSPC') return !ROOMLESS.has(name)
     return true
+  }
+
+  /** The n-th change from now on. */
+  next(at: number): void {
+    this.#calls = 0
+    this.#at = at
   }
 
   /** Has the n-th change come, whether it could go wrong or not? */

@@ -3,21 +3,29 @@
 
 import { randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   constants,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { openBacking } from '../../lib/store/backing.js'
 import { needs } from '../needs.js'
+import { codeOf, FaultBacking, soundBacking } from './fault-backing.js'
 import { descriptorsBelow, TestVault, type Session } from './session.js'
 
 if (!needs(t, 'linux')) process.exit(0)
 
 const { O_RDONLY, O_RDWR } = constants
+/** as on Linux, which alone has it */
+const O_NOATIME = 0o1000000
 const CHUNK = 32768
 const EXCHANGE = 2
 const LONG = 'long'.repeat(60)
@@ -324,6 +332,209 @@ t.test('it can be written on, moved and removed afterwards', (t) => {
     t.same([...vault.judge().keys()].filter((path) => path !== '/').sort(), ['/elsewhere', '/f'])
     session.close()
     t.equal(vault.open().read('/f').toString(), 'anew')
+    vault.remove()
+  }
+  t.end()
+})
+
+/** Saves up to the last step, which they give. */
+const LAST: Record<string, (session: Session, content: Buffer) => () => void> = {
+  'renamed over it': (session, content) => {
+    session.write('/f.new', content)
+    return () => {
+      session.rename('/f.new', '/f')
+    }
+  },
+  'renamed over it from elsewhere': (session, content) => {
+    session.write('/elsewhere/new', content)
+    return () => {
+      session.rename('/elsewhere/new', '/f')
+    }
+  },
+  'the old one moved aside': (session, content) => {
+    session.rename('/f', '/f~')
+    session.write('/f', content)
+    return () => {
+      session.unlink('/f~')
+    }
+  },
+}
+
+t.test('whatever fails, the file is there, and its name leads to it', (t) => {
+  const content = randomBytes(2 * CHUNK)
+  for (const [way, begin] of Object.entries(LAST)) {
+    for (const code of ['EIO', 'ENOSPC'] as const) {
+      for (let at = 1, reached = true; reached; at++) {
+        const vault = new TestVault()
+        const faulty = new FaultBacking({ kind: 'fails', code }, Infinity)
+        const session = vault.open({ backing: faulty.backing, holdInodes: true })
+        session.mkdir('/elsewhere')
+        session.write('/f', content)
+        vault.skew += 60_000
+        const act = begin(session, content)
+        // as a kernel knows the name, for as long as nobody tells it anything else
+        const known = session.at('/f', (nodeid) => nodeid)
+        faulty.next(at)
+        let told = ''
+        try {
+          act()
+        } catch (error) {
+          told = codeOf(error)
+        }
+        reached = faulty.reached
+        faulty.next(Infinity)
+        const what = `${way}, ${code} of ${String(faulty.hit)}`
+        if (code === 'ENOSPC') t.equal(told, '', `${what}: it needs no room`)
+        t.ok(session.read('/f').equals(content), what)
+        if (told !== '') {
+          try {
+            session.statNode(known)
+          } catch (error) {
+            t.equal(codeOf(error), 'ESTALE', `${what}: the kernel looks the name up again`)
+          }
+        }
+        session.close()
+        vault.remove()
+      }
+    }
+  }
+  t.end()
+})
+
+t.test('a synced file is there after a stop of the machine, whatever it was saved over', (t) => {
+  const content = randomBytes(2 * CHUNK)
+  for (const age of [0, 10_000]) {
+    for (const seed of [0, 1]) {
+      const vault = new TestVault()
+      const faulty = new FaultBacking({ kind: 'forgets', seed }, Infinity)
+      const journalFolder = mkdtempSync(join(vault.state, 'journal-'))
+      const session = vault.open({ backing: faulty.backing, journalFolder, holdInodes: true })
+      // no sync client has to send it again for that name, and nobody has synced what gives it
+      session.write('/g', content)
+      vault.skew += 3000
+      session.rename('/g', '/f')
+      vault.skew += age
+      const file = session.create('/f.new')
+      file.write(0, content)
+      file.sync()
+      file.close()
+      session.rename('/f.new', '/f')
+      faulty.next(1)
+      t.throws(() => {
+        session.close()
+      })
+      const next = vault.open({ backing: soundBacking(), journalFolder })
+      t.ok(next.read('/f').equals(content), `${String(age)} ms, ${String(seed)}`)
+      next.close()
+      faulty.close()
+      vault.remove()
+    }
+  }
+  t.end()
+})
+
+t.test('what sync clients may have sent stays when the old one is removed', (t) => {
+  const { vault, session } = start(t)
+  session.write('/f', 'content')
+  session.rename('/f', '/f~')
+  session.write('/f', 'content')
+  vault.skew += 60_000
+  const before = readFileSync(vault.blob('/f'))
+  session.unlink('/f~')
+  t.ok(readFileSync(vault.blob('/f')).equals(before))
+  vault.remove()
+  t.end()
+})
+
+t.test('the kernel keeps its pages only where they are those of the file', (t) => {
+  for (const others of [false, true]) {
+    const { vault, session } = start(t)
+    session.write('/f', 'content')
+    session.write('/f.new', others ? 'CONTENT' : 'content')
+    if (others) {
+      const other = vault.open({ device: 0xe1 })
+      const file = other.open('/f.new', O_RDWR)
+      file.write(0, Buffer.from('content'))
+      file.close()
+      other.close()
+    }
+    const { ino } = session.stat('/f')
+    session.rename('/f.new', '/f')
+    t.equal(session.stat('/f').ino, ino)
+    const { fh, keepCache } = session.at('/f', (nodeid) =>
+      session.drive.open(nodeid, O_RDONLY | O_NOATIME),
+    )
+    t.equal(keepCache, !others)
+    session.drive.release(fh)
+    vault.remove()
+  }
+  t.end()
+})
+
+t.test('the mode is that of the new file, also where the old one has lost its own', (t) => {
+  const { vault, session } = start(t)
+  const other = vault.open({ device: 0xe1 })
+  other.write('/f', 'content', 0o755)
+  other.close()
+  // as a client brings it that carries no modes
+  chmodSync(vault.blob('/f'), 0o644)
+  session.write('/f.new', 'content', 0o644)
+  session.rename('/f.new', '/f')
+  t.equal(session.stat('/f').mode & 0o7777, 0o644)
+  vault.remove()
+  t.end()
+})
+
+t.test('a name that has gone elsewhere leads the old inode nowhere', (t) => {
+  const { vault, session } = start(t)
+  session.write('/f', 'content')
+  session.link('/f', '/g')
+  const old = session.at('/f', (nodeid) => nodeid)
+  unlinkSync(vault.blob('/g'))
+  session.write('/f.new', 'content')
+  session.rename('/f.new', '/f')
+  session.rename('/f', '/g')
+  t.throws(() => session.statNode(old))
+  vault.remove()
+  t.end()
+})
+
+t.test('what a client does while the two are compared stands', (t) => {
+  const content = randomBytes(2 * CHUNK)
+  for (const [way, begin] of Object.entries(LAST)) {
+    const vault = new TestVault()
+    const elsewhere = new TestVault()
+    Object.assign(elsewhere.keys, vault.keys)
+    const other = elsewhere.open({ device: 0xe1 })
+    other.write('/f', 'of the other')
+    const theirs = readFileSync(elsewhere.blob('/f'))
+    const inner = openBacking()
+    let meanwhile = (): void => undefined
+    const backing = {
+      ...inner,
+      utimesFd: (...args: Parameters<typeof inner.utimesFd>) => {
+        inner.utimesFd(...args)
+        meanwhile()
+      },
+    }
+    const session = vault.open({ backing, holdInodes: true })
+    session.mkdir('/elsewhere')
+    session.write('/f', content)
+    vault.skew += 60_000
+    const act = begin(session, content)
+    const blob = vault.blob('/f')
+    meanwhile = () => {
+      meanwhile = () => undefined
+      if (way !== 'the old one moved aside') unlinkSync(blob)
+      else {
+        writeFileSync(`${blob}.tmp`, theirs)
+        renameSync(`${blob}.tmp`, blob)
+      }
+    }
+    act()
+    const wanted = way === 'the old one moved aside' ? 'of the other' : content
+    t.ok(session.read('/f').equals(Buffer.from(wanted)), way)
+    elsewhere.remove()
     vault.remove()
   }
   t.end()

@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
+import { FaultBacking, soundBacking } from './fault-backing.js'
 import { TestVault, type OpenFile, type Session } from './session.js'
 
 const { O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = constants
@@ -226,6 +227,31 @@ t.test('what was renamed in between is found', async (t) => {
   const session = machine.here(() => undefined)
   t.ok(session.read('/g').equals(expected))
   t.same(warnings(session), [])
+})
+
+t.test('a file that is synced after a rename keeps its name', async (t) => {
+  if (!needs(t, 'linux')) return
+  for (const seed of [0, 1]) {
+    const vault = new TestVault()
+    const faulty = new FaultBacking({ kind: 'forgets', seed }, Infinity)
+    const journalFolder = mkdtempSync(join(vault.state, 'journal-'))
+    const session = vault.open({ backing: faulty.backing, journalFolder, holdInodes: true })
+    session.write('/f', 'content')
+    vault.skew += 3000
+    session.rename('/f', '/g')
+    const file = session.open('/g', O_RDONLY)
+    file.sync()
+    file.close()
+    faulty.next(1)
+    t.throws(() => {
+      session.close()
+    })
+    const next = vault.open({ backing: soundBacking(), journalFolder })
+    t.equal(next.read('/g').toString(), 'content')
+    next.close()
+    faulty.close()
+    vault.remove()
+  }
 })
 
 t.test('what was removed is not missed', async (t) => {
