@@ -41,7 +41,8 @@ export function keepReplaced(tree: Tree, next: Inode, old: Inode): boolean {
  */
 export function putBack(tree: Tree, old: Inode): boolean {
   const { left, parent } = old
-  if (left === '' || parent === null) return false
+  // an engine that works in place may be sending what would be replaced
+  if (left === '' || parent === null || tree.ctx.backing.inPlace) return false
   const next = tree.locate(parent, left, found)
   if (next === null || next === old || !isRecent(next, tree.ctx.clock())) return false
   if (!isSame(tree, next, old)) return false
@@ -80,8 +81,9 @@ function takeOver(tree: Tree, next: Inode, old: Inode): void {
 
 /**
  * Do two closed files of one name each differ in nothing but their names and times? Of large ones nobody
- * asks, nor of empty ones, for which there is nothing to send. Fills `newer`, and `found` for `old`. If so, the blob of `old` has
- * the times of `next` afterwards, and what must survive a stop of the machine has there reached the disk.
+ * asks, nor of empty ones, for which there is nothing to send. Fills `newer`, and `found` for `old`. If so,
+ * the blob of `old` has the times of `next` afterwards, and what must survive a stop of the machine has
+ * there reached the disk.
  */
 function isSame(tree: Tree, next: Inode, old: Inode): boolean {
   const { ctx } = tree
