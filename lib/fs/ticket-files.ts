@@ -4,13 +4,15 @@ import { constants } from 'node:fs'
 import { ticketName } from '../format/name.js'
 import { SLOT_LINK_TICKET, SLOT_RENAME_TICKET } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
-import type { Inode, Name } from './inode.js'
+import { RECENT_MS, type Inode, type Name } from './inode.js'
 import type { SealedObject } from './sealed-object.js'
 import { replaceSmall } from './small-files.js'
 import type { Tree } from './tree.js'
 
 const { S_IFMT, S_IFREG } = constants
 const stat = emptyStat()
+/** For so long, by their mtime, tickets stay that no object of this folder needs any more. */
+const KEPT_MS = 30 * 24 * 60 * 60 * 1000
 const SLOT = { rename: SLOT_RENAME_TICKET, link: SLOT_LINK_TICKET } as const
 
 /**
@@ -32,6 +34,15 @@ export function writeTicket(
   return file
 }
 
+/**
+ * Another device may still have the object under this name, and touch it or be stopped while it writes
+ * on it: then clients bring its blob back, and with it the need for a ticket that they have all removed.
+ */
+function mayBeNeeded({ ctx }: Tree): boolean {
+  const age = ctx.clock() - stat.mtimeSec * 1000 - stat.mtimeNsec / 1e6
+  return ctx.writers.areSeveral && Math.abs(age) >= RECENT_MS && age < KEPT_MS
+}
+
 /** Removes the tickets of a base that `goes` says yes to; what is no regular file is no ticket. */
 export function removeTickets(
   tree: Tree,
@@ -46,7 +57,7 @@ export function removeTickets(
   const dirfd = tree.descriptor(parent)
   for (const file of known) {
     const there = backing.stat(dirfd, file, stat)
-    if (there && !goes(file)) continue
+    if (there && (!goes(file) || mayBeNeeded(tree))) continue
     if (there && (stat.mode & S_IFMT) === S_IFREG) backing.unlink(dirfd, file)
     known.delete(file)
   }

@@ -94,6 +94,14 @@ export class Writers {
     this.#log({ level: 'info', event: 'clock', message })
   }
 
+  /** Does any other device work on the vault? */
+  get areSeveral(): boolean {
+    return (
+      this.#others.size > 0 ||
+      [...this.#names.keys()].some((id) => id !== this.#own.toString('hex'))
+    )
+  }
+
   /** The one that came last first. */
   get others(): OtherWriter[] {
     return [...this.#others.values()].sort((a, b) => b.at - a.at)
