@@ -40,6 +40,8 @@ export class Watch {
   #outdated: Outdated[] = []
   /** by ourselves, since events were last taken */
   readonly #touched = new Set<Inode>()
+  /** nodeids whose attributes have been said to be others */
+  readonly #moved = new Set<number>()
   /** wall clock of the last overflow, milliseconds */
   #lostAt = -Infinity
 
@@ -105,6 +107,7 @@ export class Watch {
       },
     )
     this.#touched.clear()
+    this.#moved.clear()
     if (this.#outdated.length === 0) return
     this.#tell(this.#outdated)
     this.#outdated = []
@@ -229,7 +232,10 @@ export class Watch {
     this.#outdated.push({ what: 'entry', parent: parent.nodeid, name })
   }
 
+  /** Said once of what happened together: each file that is made moves its directory's times. */
   #attributes({ nodeid }: Inode): void {
+    if (this.#moved.has(nodeid)) return
+    this.#moved.add(nodeid)
     this.#outdated.push({ what: 'inode', nodeid, content: false })
   }
 

@@ -182,9 +182,13 @@ export class Drive {
     this.mounted = false
   }
 
+  /** Process id of the one that serves. */
+  agent() {
+    return (this.pid ??= JSON.parse(this.coffer('status', '--json'))[0].pid)
+  }
+
   peakMemory() {
-    this.pid ??= JSON.parse(this.coffer('status', '--json'))[0].pid
-    return peakMemory(this.pid)
+    return peakMemory(this.agent())
   }
 
   abandon() {
