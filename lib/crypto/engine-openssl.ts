@@ -6,9 +6,10 @@ import { bindOpenssl } from '../native/openssl.js'
 import { requireLength } from './bounds.js'
 import { CmacOpenssl } from './cmac-openssl.js'
 import { fetchCipher } from './context-openssl.js'
-import { hkdf, scrypt, sha256 } from './digests.js'
+import { scrypt, sha256 } from './digests.js'
 import type { Engine } from './engine.js'
 import { Gcm } from './gcm-openssl.js'
+import { hkdfOpenssl } from './hkdf-openssl.js'
 import { SivOpenssl } from './siv-openssl.js'
 import { XaesOpenssl } from './xaes-openssl.js'
 
@@ -25,7 +26,7 @@ export function opensslEngine(): Engine {
     xaes: (key) => new XaesOpenssl(ssl, ecb, gcm, key),
     cmac: (key) => new CmacOpenssl(ssl, cbc, key),
     siv: (key) => new SivOpenssl(ssl, cbc, ctr, key),
-    hkdf,
+    hkdf: hkdfOpenssl(ssl),
     sha256,
     scrypt,
     gcmSeal(key, nonce, plain, aad) {

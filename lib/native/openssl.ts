@@ -30,6 +30,13 @@ export interface Openssl {
   ): number
   CipherFinal_ex(context: number, out: number, outLength: number): number
   CIPHER_CTX_ctrl(context: number, command: number, argument: number, pointer: number): number
+  /** A derivation of the default library context, 0 where it has none of that name. */
+  KDF_fetch(libraryContext: 0, name: string, properties: 0): number
+  KDF_CTX_new(kdf: number): number
+  /** Clears the key. */
+  KDF_CTX_reset(context: number): void
+  /** `params`: address of an array of OSSL_PARAM(3). */
+  KDF_derive(context: number, out: number, length: number, params: number): number
   ERR_clear_error(): void
   /** Address for the lengths that EVP reports and nobody needs. */
   readonly ignoredLength: number
@@ -54,6 +61,10 @@ export function bindOpenssl(): Openssl {
     CipherUpdate: native('int EVP_CipherUpdate(uintptr_t, uintptr_t, uintptr_t, uintptr_t, int)'),
     CipherFinal_ex: native('int EVP_CipherFinal_ex(uintptr_t, uintptr_t, uintptr_t)'),
     CIPHER_CTX_ctrl: native('int EVP_CIPHER_CTX_ctrl(uintptr_t, int, int, uintptr_t)'),
+    KDF_fetch: native('uintptr_t EVP_KDF_fetch(uintptr_t, str, uintptr_t)'),
+    KDF_CTX_new: native('uintptr_t EVP_KDF_CTX_new(uintptr_t)'),
+    KDF_CTX_reset: native('void EVP_KDF_CTX_reset(uintptr_t)'),
+    KDF_derive: native('int EVP_KDF_derive(uintptr_t, uintptr_t, size_t, uintptr_t)'),
     ERR_clear_error: native('void ERR_clear_error()'),
     ignoredLength: addressOf(ignored),
   }
