@@ -3,7 +3,7 @@
 // goes by without a word.
 
 import { CofferError } from '../errors.js'
-import { parseBackingName, type ObjectExtension } from '../format/name.js'
+import { OBJECT_EXTENSIONS, parseBackingName, type ObjectExtension } from '../format/name.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
 import { Arrivals } from './arrivals.js'
@@ -126,6 +126,7 @@ export class Watch {
     const parsed = parseBackingName(file)
     if (parsed.what === 'meta') this.#identity(parent, directory)
     else if (parsed.what === 'ticket') this.#ticket(parent, directory, parsed.base, file)
+    else if (parsed.what === 'sidecar') this.#named(parent, directory, parsed.base)
     else if (parsed.what === 'object') this.#object(parent, directory, file, event, parsed)
     else if (parsed.what === 'copy') this.#object(parent, directory, file, event, null)
   }
@@ -153,16 +154,11 @@ export class Watch {
     if (known === undefined) {
       if (there && (event.entry || event.written)) this.arrivals.add(parent, file)
       if (!there) return
-      const nameUnder = ({ ids }: Directory): string | undefined =>
-        (parsed === null
+      const name = this.#nameOf(parent, directory, ({ ids }) =>
+        parsed === null
           ? decodeCopy(tree.ctx, ids, dirfd, file)
-          : decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)
-        )?.name
-      let name = nameUnder(directory)
-      if (name === undefined && this.#isRememberedAs(parent, directory)) {
-        this.#identity(parent, directory)
-        name = nameUnder(parent.directory ?? directory)
-      }
+          : decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension),
+      )
       if (name !== undefined && parsed !== null) this.#entry(parent, name)
     } else if (!there || stat.ino !== known.ino) {
       this.#entry(parent, nameAt(tree, known, parent, file))
@@ -208,6 +204,32 @@ export class Watch {
     const { backing } = this.#tree.ctx
     if (backing.stat(this.#tree.descriptor(parent), file, stat)) directory.noteTicket(base, file)
     else directory.dropTicket(base, file)
+    if (base.startsWith('l')) this.#named(parent, directory, base)
+  }
+
+  /** What tells the name of a base has come, or gone; its object may have been there before. */
+  #named(parent: Inode, directory: Directory, base: string): void {
+    const { ctx } = this.#tree
+    const dirfd = this.#tree.descriptor(parent)
+    for (const extension of OBJECT_EXTENSIONS) {
+      if (!ctx.backing.stat(dirfd, base + extension, stat)) continue
+      const name = this.#nameOf(parent, directory, ({ ids }) =>
+        decodeEntry(ctx, ids, dirfd, base, extension),
+      )
+      if (name !== undefined) this.#entry(parent, name)
+    }
+  }
+
+  /** Of an object that has come: under an id that was not needed before, too. */
+  #nameOf(
+    parent: Inode,
+    directory: Directory,
+    decode: (directory: Directory) => { name: string } | null,
+  ): string | undefined {
+    const found = decode(directory)
+    if (found !== null || !this.#isRememberedAs(parent, directory)) return found?.name
+    this.#identity(parent, directory)
+    return decode(parent.directory ?? directory)?.name
   }
 
   /** The ids of a directory may be others now, and with them every name in it. */

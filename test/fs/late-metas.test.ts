@@ -626,6 +626,41 @@ t.test('a new directory in its place shows the children of both', async (t) => {
   t.equal(vault.open().read('/d/sub/h').toString(), 'h', 'what is made is of the new one')
 })
 
+t.test('a long name of the old one is told after its blob has come', async (t) => {
+  const LONG = 'long'.repeat(50)
+  for (const last of ['.cfn', '.cfr']) {
+    const vault = withDirectory(t)
+    const folder = vault.blob('/d/sub')
+    const aside = join(vault.state, 'aside')
+    const before = vault.on(1)
+    before.rename('/d/sub/g', `/d/sub/${LONG}`)
+    cpSync(folder, aside, { recursive: true, preserveTimestamps: true })
+    before.unlink(`/d/sub/${LONG}`)
+    before.rmdir('/d/sub')
+    before.mkdir('/d/sub')
+    before.write('/d/sub/new', 'new')
+    before.close()
+    const session = vault.open({ device: 1, journalFolder: vault.stateOf(1), watched: true })
+    const names = (): string[] => {
+      while (session.drive.tend() === 0);
+      return [...session.list('/d/sub').keys()].sort()
+    }
+    const bring = (extension: string): void => {
+      const file = readdirSync(aside).find((name) => name.endsWith(extension))!
+      cpSync(join(aside, file), join(folder, file))
+    }
+    t.same(names(), ['new'])
+    bring('.cff')
+    t.same(names(), ['new'], 'nobody knows what it is called')
+    bring(last === '.cfn' ? '.cfr' : '.cfn')
+    names()
+    bring(last)
+    t.same(names(), [LONG, 'new'], `the last is ${last}`)
+    t.equal(session.read(`/d/sub/${LONG}`).toString(), 'two')
+    vault.remove()
+  }
+})
+
 t.test('swapped directories stay refused', async (t) => {
   const vault = withDirectory(t)
   let session = vault.on(1)

@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
 import type { Drive } from '../posix/drive.js'
@@ -90,6 +91,30 @@ test('what arrives, changes, moves and goes', async (t) => {
   rmSync(from('renamed'), { recursive: true })
   sync()
   await until('a folder goes', () => readdirSync(at('')).length === 0)
+})
+
+test('a long name that is told after its blob has come', async (t) => {
+  const long = 'long'.repeat(50)
+  for (const last of ['*.cfn', '*.cfr']) {
+    const { here, there, sync } = twoSides(t)
+    const at = (path: string): string => join(here.mountpoint, path)
+    writeFileSync(join(there.mountpoint, 'short'), 'content')
+    sync()
+    await until('it arrives', () => existsSync(at('short')))
+    // long enough for the new name to be given by a ticket
+    await sleep(2200)
+    renameSync(join(there.mountpoint, 'short'), join(there.mountpoint, long))
+    t.notOk(existsSync(at(long)), 'and the kernel remembers that')
+    sync('--exclude=*.cfn', '--exclude=*.cfr')
+    await until('its blob arrives', () => !existsSync(at('short')))
+    t.notOk(existsSync(at(long)))
+    sync(`--exclude=${last}`)
+    await sleep(300)
+    sync()
+    await until('the name is there', () => existsSync(at(long)))
+    t.equal(readFileSync(at(long), 'utf8'), 'content')
+    t.same(readdirSync(at('')), [long])
+  }
 })
 
 test('a blob that is written over in place is never half of each', async (t) => {
