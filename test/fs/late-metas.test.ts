@@ -661,6 +661,35 @@ t.test('a long name of the old one is told after its blob has come', async (t) =
   }
 })
 
+t.test('a child of the old one goes and comes while the drive is in use', async (t) => {
+  const { vault, folder, aside } = removed(t)
+  rmSync(folder, { recursive: true })
+  const before = vault.on(1)
+  before.mkdir('/d/sub')
+  before.write('/d/sub/new', 'new')
+  before.close()
+  const journalFolder = vault.stateOf(1)
+  const session = vault.open({ device: 1, journalFolder, watched: true, holdInodes: true })
+  const names = (): string[] => {
+    vault.skew += 2000
+    while (session.drive.tend() === 0);
+    return [...session.list('/d/sub').keys()].sort()
+  }
+  const blob = readdirSync(aside).find((name) => name.endsWith('.cff'))!
+  cpSync(join(aside, blob), join(folder, blob))
+  t.same(names(), ['g', 'new'])
+  t.equal(session.read('/d/sub/g').toString(), 'two')
+  rmSync(join(folder, blob))
+  t.same(names(), ['new'])
+  // the directory is read again, and needs its old id no more
+  const meta = vault.meta('/d/sub')
+  writeFileSync(meta, readFileSync(meta))
+  t.same(names(), ['new'])
+  cpSync(join(aside, blob), join(folder, blob))
+  t.same(names(), ['g', 'new'], 'and once more')
+  t.equal(session.read('/d/sub/g').toString(), 'two')
+})
+
 t.test('swapped directories stay refused', async (t) => {
   const vault = withDirectory(t)
   let session = vault.on(1)
