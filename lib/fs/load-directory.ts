@@ -19,7 +19,6 @@ import {
 import { decodeCopy, decodeEntry } from './entry-names.js'
 import { holdsVerified } from './holds-verified.js'
 import { isHusk } from './husks.js'
-import type { Inode } from './inode.js'
 import { Later } from './later.js'
 import type { Kept } from './memory.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
@@ -202,15 +201,4 @@ function standing(
   return sameBytes(seal.prevTag, previousTag(parentDirId, name, object.keys.acc))
     ? 'leaving'
     : 'elsewhere'
-}
-
-/** Has it, or had another in its place, an id that was not needed when it was read? */
-export function mayHaveMore(
-  { memory }: Context,
-  { dirId, name, parent }: Pick<Inode, 'dirId' | 'name' | 'parent'>,
-  { metas }: Directory,
-): boolean {
-  if (parent === null) return false
-  const place = memory.place(dirId, name)
-  return memory.keptAt(place).length + memory.goneFrom(place).length > metas.length
 }

@@ -1,15 +1,12 @@
 // What the names in a backing directory stand for: which object bears each plain name, and what is
 // left over as conflict copies, with the names that those are shown under. FORMAT.md §7.
 
-import { CofferError } from '../errors.js'
 import { conflictName, originOf, type Origin } from '../format/conflict.js'
 import { isLitter } from '../format/litter.js'
 import { OBJECT_EXTENSIONS, parseBackingName, type ObjectExtension } from '../format/name.js'
 import { decodeCopy, decodeEntry } from './entry-names.js'
-import { sameIds, type Directory } from './directory.js'
-import { MOMENT_MS } from './filesystem.js'
+import type { Directory } from './directory.js'
 import { blobPath, plainPath, type Copy, type Inode } from './inode.js'
-import { mayHaveMore } from './load-directory.js'
 import type { Tree } from './tree.js'
 
 interface Bearer {
@@ -35,7 +32,6 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
   const bearers = new Map<string, Bearer>()
   const copies: Found[] = []
   const foreign: string[] = []
-  let strangers = 0
   for (const file of files) {
     const parsed = parseBackingName(file)
     if (parsed.what === 'foreign' && !isLitter(file)) foreign.push(file)
@@ -50,13 +46,9 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
       continue
     }
     const copy = copyOf(tree, directory, dirfd, file)
-    if (copy !== null) copies.push(copy)
-    else {
-      foreign.push(file)
-      strangers++
-    }
+    if (copy === null) foreign.push(file)
+    else copies.push(copy)
   }
-  if (strangers > 0 && hasMore(tree, inode, directory)) return survey(tree, inode, listing)
   if (inode === tree.root) {
     if (bearers.size > 0) tree.ctx.memory.noteContent(true)
     if (tree.folder.standsIn) foreign.length = 0
@@ -65,25 +57,6 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
   if (copies.length > 0 || directory.conflicts.size > 0)
     showCopies(tree, inode, directory, copies, bearers)
   return bearers
-}
-
-/**
- * Objects that have no name here may be of an id that this directory has had: when their blobs came, what
- * shows that the id is needed may still have been on its way. True where it is another directory now.
- */
-function hasMore(tree: Tree, inode: Inode, before: Directory): boolean {
-  const { ctx } = tree
-  const age = ctx.clock() - before.loadedAt
-  if ((age >= 0 && age < MOMENT_MS) || !mayHaveMore(ctx, inode, before)) return false
-  before.stale = true
-  try {
-    return !sameIds(before.ids, tree.directory(inode).ids)
-  } catch (error) {
-    if (!(error instanceof CofferError)) throw error
-    // it goes on as it was
-    before.stale = false
-    return false
-  }
 }
 
 function bearerOf(

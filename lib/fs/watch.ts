@@ -7,12 +7,11 @@ import { OBJECT_EXTENSIONS, parseBackingName, type ObjectExtension } from '../fo
 import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
 import { Arrivals } from './arrivals.js'
-import { sameIds, type Directory, type DirectoryId } from './directory.js'
+import { sameBytes, sameIds, type Directory, type DirectoryId } from './directory.js'
 import { decodeCopy, decodeEntry } from './entry-names.js'
 import { MOMENT_MS } from './filesystem.js'
 import { backingName, isRecent, shownName, type Inode } from './inode.js'
 import { Later } from './later.js'
-import { mayHaveMore } from './load-directory.js'
 import { isUnchanged } from './stamp.js'
 import { fileOf, isDirectory, type Tree } from './tree.js'
 
@@ -152,22 +151,33 @@ export class Watch {
       if (there) directory.copies.add(file)
       else directory.copies.delete(file)
     }
-    const decode = ({ ids }: Directory): { name: string } | null =>
-      parsed === null
-        ? decodeCopy(tree.ctx, ids, dirfd, file)
-        : decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)
+    // known under an id that the directory has no more, it is as one that nobody knows
+    const isStranger =
+      known === undefined || !directory.ids.some(({ dirId }) => sameBytes(dirId, known.dirId))
+    const name =
+      there && isStranger
+        ? this.#nameOf(parent, directory, ({ ids }) =>
+            parsed === null
+              ? decodeCopy(tree.ctx, ids, dirfd, file)
+              : decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension),
+          )
+        : undefined
     if (known === undefined) {
       if (there && (event.entry || event.written)) this.arrivals.add(parent, file)
-      if (!there) return
-      const name = this.#nameOf(parent, directory, decode)
       if (name !== undefined && parsed !== null) this.#entry(parent, name)
     } else if (!there || stat.ino !== known.ino) {
       this.#entry(parent, nameAt(tree, known, parent, file))
       this.#attributes(known)
-      if (!there) return
-      this.arrivals.add(parent, file)
-      this.#nameOf(parent, directory, decode)
+      if (there) this.arrivals.add(parent, file)
     } else if (event.content) this.#content(parent, known, file, stat, event.written)
+  }
+
+  /** Has it, or had another in its place, an id that was not needed when it was read? */
+  #isRememberedAs({ dirId, name, parent }: Inode, { metas }: Directory): boolean {
+    if (parent === null) return false
+    const { memory } = this.#tree.ctx
+    const place = memory.place(dirId, name)
+    return memory.keptAt(place).length + memory.goneFrom(place).length > metas.length
   }
 
   /** The same blob was written to, or its attributes were. */
@@ -222,7 +232,7 @@ export class Watch {
     decode: (directory: Directory) => { name: string } | null,
   ): string | undefined {
     const found = decode(directory)
-    if (found !== null || !mayHaveMore(this.#tree.ctx, parent, directory)) return found?.name
+    if (found !== null || !this.#isRememberedAs(parent, directory)) return found?.name
     this.#identity(parent, directory)
     return decode(parent.directory ?? directory)?.name
   }
