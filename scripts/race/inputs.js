@@ -43,16 +43,10 @@ export function makeTree(scratch) {
   const tree = join(scratch, 'source', 'tree')
   mkdirSync(tree, { recursive: true })
   program('sh', ['-ec', `tar -C / -cf - -T ${list} | tar -C ${tree} -xf -`])
+  // nothing of its own in the background
+  const settings = ['user.name=bench', 'user.email=bench@localhost', 'gc.auto=0']
   const git = (...args) =>
-    program('git', [
-      '-C',
-      tree,
-      '-c',
-      'user.name=bench',
-      '-c',
-      'user.email=bench@localhost',
-      ...args,
-    ])
+    program('git', ['-C', tree, ...settings.flatMap((one) => ['-c', one]), ...args])
   git('init', '--quiet')
   git('add', '--force', '--all')
   git('commit', '--quiet', '--message=tree')
