@@ -6,24 +6,27 @@ import { parseBackingName } from '../format/name.js'
 import { KIND_OF } from './attributes.js'
 import type { Context } from './context.js'
 import type { Meta } from './directory.js'
-import { decodeEntry } from './entry-names.js'
+import { decodeCopy, decodeEntry } from './entry-names.js'
 import { loadDirectory } from './load-directory.js'
 import { lendObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
 import { within } from './within.js'
 
-/** A file below one of its directories will do. */
+/** A file below one of its directories will do, and so will a conflict copy. */
 export function holdsVerified(ctx: Context, dirfd: number, { keyId, seal }: Meta): boolean {
   const dirId = seal.acc
   const ids = [{ dirId, generation: ctx.keyring.generation(keyId) }]
   return ctx.backing.list(dirfd).some((file) => {
     const parsed = parseBackingName(file)
-    if (parsed.what !== 'object') return false
-    const { base, extension } = parsed
+    if (parsed.what !== 'object' && parsed.what !== 'copy') return false
     try {
-      const name = decodeEntry(ctx, ids, dirfd, base, extension)?.name
+      const found = parsed.what === 'copy' ? decodeCopy(ctx, ids, dirfd, file) : parsed
+      if (found === null) return false
+      const { base, extension } = found
+      const name = decodeEntry(ctx, ids, dirfd, base, extension, file)?.name
       if (name === undefined) return false
-      if (extension === '.cfd') return holdsBelow(ctx, dirfd, file, dirId, name)
+      if (extension === '.cfd')
+        return holdsBelow(ctx, dirfd, file, dirId, name, parsed.what === 'copy')
       // what would have to be fetched first says nothing
       if (ctx.fetches.isMarked(dirfd, file)) return false
       lendObject(ctx, dirfd, file, KIND_OF[extension], (object) =>
@@ -44,9 +47,10 @@ function holdsBelow(
   file: string,
   parentDirId: Uint8Array,
   name: string,
+  isCopy: boolean,
 ): boolean {
   return within(ctx.backing, dirfd, file, (fd) => {
-    const { metas } = loadDirectory(ctx, fd, parentDirId, name)
+    const { metas } = loadDirectory(ctx, fd, parentDirId, name, isCopy)
     return metas.some((meta) => meta.kept === null || holdsVerified(ctx, fd, meta))
   })
 }

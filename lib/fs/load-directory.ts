@@ -58,10 +58,8 @@ export function loadDirectory(
   // beside others, those without which something in the directory could not be read
   const needed = metas.length === 0 ? kept : kept.filter((of) => isNamed(ctx, dirfd, listing, of))
   metas.push(...needed.sort(byRank))
-  const gone = isCopy || !(problem instanceof LateMeta) ? [] : goneMetas(ctx, place, metas)
-  const returned = gone.filter((of) =>
-    metas.length === 0 ? holdsVerified(ctx, dirfd, of) : isNamed(ctx, dirfd, listing, of),
-  )
+  const returned =
+    problem instanceof LateMeta ? returnedMetas(ctx, dirfd, listing, place, metas, isCopy) : []
   metas.push(...returned.sort(byRank))
   if (metas.length === 0 && !(problem instanceof LateMeta && isHusk(ctx, dirfd))) throw problem
   const directory = new Directory(idsOf(ctx, metas), metas)
@@ -70,6 +68,26 @@ export function loadDirectory(
   directory.stale = directory.isHusk
   directory.note(listing)
   return directory
+}
+
+/**
+ * Remembered ones that somebody goes on using: the first shows it by a child that is sealed for it, and
+ * beside one that counts a name is enough. A copy may have lost those of the first version, too.
+ */
+function returnedMetas(
+  ctx: Context,
+  dirfd: number,
+  listing: readonly string[],
+  place: Place,
+  there: readonly Meta[],
+  isCopy: boolean,
+): Meta[] {
+  if (isCopy && there.length > 0) return []
+  const gone = goneMetas(ctx, place, there)
+  if (isCopy) gone.push(...keptMetas(ctx, place, there))
+  const verified = there.length > 0 ? [] : gone.filter((of) => holdsVerified(ctx, dirfd, of))
+  if (there.length + verified.length === 0) return []
+  return gone.filter((of) => verified.includes(of) || isNamed(ctx, dirfd, listing, of))
 }
 
 function metasIn(

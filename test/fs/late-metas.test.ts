@@ -690,6 +690,65 @@ t.test('a child of the old one goes and comes while the drive is in use', async 
   t.equal(session.read('/d/sub/g').toString(), 'two')
 })
 
+t.test('of two old ones, the second is known by a name', async (t) => {
+  const vault = withDirectory(t)
+  const folder = vault.blob('/d/sub')
+  const [first, second] = ['first', 'second'].map((name) => join(vault.state, name)) as [
+    string,
+    string,
+  ]
+  const before = vault.on(1)
+  cpSync(folder, first, { recursive: true })
+  before.unlink('/d/sub/g')
+  before.rmdir('/d/sub')
+  before.mkdir('/d/sub')
+  before.mkdir('/d/sub/deep')
+  cpSync(folder, second, { recursive: true })
+  before.rmdir('/d/sub/deep')
+  before.rmdir('/d/sub')
+  before.close()
+  const session = vault.open({ device: 1, journalFolder: vault.stateOf(1), watched: true })
+  const names = (): string[] => {
+    vault.skew += 2000
+    while (session.drive.tend() === 0);
+    return [...session.list('/d/sub').keys()].sort()
+  }
+  const bring = (from: string, extension: string): void => {
+    const file = readdirSync(from).find((name) => name.endsWith(extension))!
+    cpSync(join(from, file), join(folder, file), { recursive: true })
+  }
+  mkdirSync(folder)
+  bring(first, '.cff')
+  t.same(names(), ['g'])
+  const deep = readdirSync(second).find((name) => name.endsWith('.cfd'))!
+  mkdirSync(join(folder, deep))
+  t.same(names(), ['deep', 'g'])
+})
+
+t.test('a conflict copy of a directory that has lost its metas, too', async (t) => {
+  const vault = withDirectory(t)
+  const folder = vault.blob('/d/sub')
+  const before = vault.on(1)
+  before.mkdir('/d/sub/deep')
+  before.write('/d/sub/deep/x', 'kept')
+  const deep = vault.blob('/d/sub/deep').split('/').at(-1)!
+  const x = vault.blob('/d/sub/deep/x').split('/').at(-1)!
+  const bytes = readFileSync(vault.blob('/d/sub/deep/x'))
+  before.unlink('/d/sub/deep/x')
+  before.rmdir('/d/sub/deep')
+  before.unlink('/d/sub/g')
+  before.rmdir('/d/sub')
+  before.close()
+  const copy = join(folder, deep.replace('.cfd', ' (conflict 2bc4380a-3).cfd'))
+  mkdirSync(copy, { recursive: true })
+  writeFileSync(join(copy, x), bytes)
+  for (const round of ['first', 'after a mount']) {
+    const session = vault.again(1)
+    t.same([...session.list('/d/sub').keys()], ['deep (conflict, 2bc4380a-3)'], round)
+    t.equal(session.read('/d/sub/deep (conflict, 2bc4380a-3)/x').toString(), 'kept')
+  }
+})
+
 t.test('swapped directories stay refused', async (t) => {
   const vault = withDirectory(t)
   let session = vault.on(1)
