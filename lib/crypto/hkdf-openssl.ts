@@ -12,7 +12,9 @@ const PARAM_SIZE = 40
 const [TYPE, VALUE, VALUE_SIZE] = [8, 16, 24]
 const UTF8_STRING = 4
 const OCTET_STRING = 5
+// An address does not keep its memory alive, so what OpenSSL is pointed to lives as long as the process.
 const DIGEST = Buffer.from('SHA256\0')
+const NAMES = ['digest', 'key', 'salt', 'info'].map((name) => Buffer.from(`${name}\0`))
 
 /** Throws where OpenSSL has no HKDF. */
 export function hkdfOpenssl(ssl: Openssl): Engine['hkdf'] {
@@ -23,9 +25,8 @@ export function hkdfOpenssl(ssl: Openssl): Engine['hkdf'] {
   }
   const context = ssl.KDF_CTX_new(kdf)
   if (context === 0) throw new BugError('EVP_KDF_CTX_new failed')
-  const names = ['digest', 'key', 'salt', 'info'].map((name) => Buffer.from(`${name}\0`))
   // one more, all zero, is their end
-  const params = new DataView(new ArrayBuffer(PARAM_SIZE * (names.length + 1)))
+  const params = new DataView(new ArrayBuffer(PARAM_SIZE * (NAMES.length + 1)))
   const put = (at: number, number: number): void => {
     params.setUint32(at, number % 2 ** 32, true)
     params.setUint32(at + 4, Math.floor(number / 2 ** 32), true)
@@ -35,7 +36,7 @@ export function hkdfOpenssl(ssl: Openssl): Engine['hkdf'] {
     put(index * PARAM_SIZE + VALUE, addressOf(length === 0 ? DIGEST : bytes))
     put(index * PARAM_SIZE + VALUE_SIZE, length)
   }
-  for (const [i, name] of names.entries()) {
+  for (const [i, name] of NAMES.entries()) {
     put(i * PARAM_SIZE, addressOf(name))
     put(i * PARAM_SIZE + TYPE, i === 0 ? UTF8_STRING : OCTET_STRING)
   }
