@@ -65,6 +65,21 @@ export function decodeCopy(
   return null
 }
 
+/** Of an object or a conflict copy of one; null of every other file, and where no id gives it a name. */
+export function decodeFile(
+  ctx: Context,
+  ids: readonly DirectoryId[],
+  dirfd: number,
+  file: string,
+): (Decoded & { base: string; extension: ObjectExtension }) | null {
+  const parsed = parseBackingName(file)
+  if (parsed.what === 'copy') return decodeCopy(ctx, ids, dirfd, file)
+  if (parsed.what !== 'object') return null
+  const { base, extension } = parsed
+  const decoded = decodeEntry(ctx, ids, dirfd, base, extension)
+  return decoded === null ? null : { ...decoded, base, extension }
+}
+
 /** The content of a sidecar, null where it is missing or not what the base hashes. */
 function readSidecar(
   { engine, backing, fetches }: Context,

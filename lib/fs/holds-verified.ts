@@ -2,11 +2,10 @@
 // lost come back.
 
 import { CofferError } from '../errors.js'
-import { parseBackingName } from '../format/name.js'
 import { KIND_OF } from './attributes.js'
 import type { Context } from './context.js'
 import type { Meta } from './directory.js'
-import { decodeCopy, decodeEntry } from './entry-names.js'
+import { decodeFile } from './entry-names.js'
 import { loadDirectory } from './load-directory.js'
 import { lendObject } from './sealed-object.js'
 import { checkPlace } from './tickets.js'
@@ -17,16 +16,12 @@ export function holdsVerified(ctx: Context, dirfd: number, { keyId, seal }: Meta
   const dirId = seal.acc
   const ids = [{ dirId, generation: ctx.keyring.generation(keyId) }]
   return ctx.backing.list(dirfd).some((file) => {
-    const parsed = parseBackingName(file)
-    if (parsed.what !== 'object' && parsed.what !== 'copy') return false
     try {
-      const found = parsed.what === 'copy' ? decodeCopy(ctx, ids, dirfd, file) : parsed
+      const found = decodeFile(ctx, ids, dirfd, file)
       if (found === null) return false
-      const { base, extension } = found
-      const name = decodeEntry(ctx, ids, dirfd, base, extension, file)?.name
-      if (name === undefined) return false
+      const { name, base, extension } = found
       if (extension === '.cfd')
-        return holdsBelow(ctx, dirfd, file, dirId, name, parsed.what === 'copy')
+        return holdsBelow(ctx, dirfd, file, dirId, name, file !== base + extension)
       // what would have to be fetched first says nothing
       if (ctx.fetches.isMarked(dirfd, file)) return false
       lendObject(ctx, dirfd, file, KIND_OF[extension], (object) =>

@@ -16,7 +16,7 @@ import {
   type Meta,
   type Place,
 } from './directory.js'
-import { decodeCopy, decodeEntry } from './entry-names.js'
+import { decodeFile } from './entry-names.js'
 import { holdsVerified } from './holds-verified.js'
 import { isHusk } from './husks.js'
 import { Later } from './later.js'
@@ -180,12 +180,7 @@ function recalled(
 /** Does something in the directory have its name under this meta alone? */
 function isNamed(ctx: Context, dirfd: number, listing: readonly string[], meta: Meta): boolean {
   const ids = idsOf(ctx, [meta])
-  return listing.some((file) => {
-    const parsed = parseBackingName(file)
-    if (parsed.what === 'copy') return decodeCopy(ctx, ids, dirfd, file) !== null
-    if (parsed.what !== 'object') return false
-    return decodeEntry(ctx, ids, dirfd, parsed.base, parsed.extension) !== null
-  })
+  return listing.some((file) => decodeFile(ctx, ids, dirfd, file) !== null)
 }
 
 /** The ids that metas give, each once. */

@@ -34,12 +34,16 @@ export function writeTicket(
   return file
 }
 
+/** Of the ticket in `stat`, milliseconds. One from the future has come from a machine whose clock is ahead. */
+const ageOf = ({ ctx }: Tree): number => ctx.clock() - stat.mtimeSec * 1000 - stat.mtimeNsec / 1e6
+
 /**
  * Another device may still have the object under this name, and touch it or be stopped while it writes
  * on it: then clients bring its blob back, and with it the need for a ticket that they have all removed.
  */
-function mayBeNeeded({ ctx }: Tree): boolean {
-  const age = ctx.clock() - stat.mtimeSec * 1000 - stat.mtimeNsec / 1e6
+function mayBeNeeded(tree: Tree): boolean {
+  const { ctx } = tree
+  const age = ageOf(tree)
   return ctx.writers.areSeveral && Math.abs(age) >= RECENT_MS && age < KEPT_MS
 }
 
@@ -69,9 +73,7 @@ export function removeTickets(
  * from the future has come from a machine whose clock is ahead.
  */
 export function removeYoungTickets(tree: Tree, parent: Inode, base: string, age: number): void {
-  const now = tree.ctx.clock()
-  const isYoung = (): boolean => Math.abs(now - stat.mtimeSec * 1000 - stat.mtimeNsec / 1e6) < age
-  removeTickets(tree, parent, base, isYoung)
+  removeTickets(tree, parent, base, () => Math.abs(ageOf(tree)) < age)
 }
 
 /**

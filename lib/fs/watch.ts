@@ -8,7 +8,7 @@ import { emptyStat, type FileStat } from '../store/backing.js'
 import { FolderWatch, watchProblem, type FolderEvent } from '../store/folder-watch.js'
 import { Arrivals } from './arrivals.js'
 import { sameBytes, sameIds, type Directory, type DirectoryId } from './directory.js'
-import { decodeCopy, decodeEntry } from './entry-names.js'
+import { decodeFile } from './entry-names.js'
 import { MOMENT_MS } from './filesystem.js'
 import { backingName, isRecent, shownName, type Inode } from './inode.js'
 import { Later } from './later.js'
@@ -154,14 +154,7 @@ export class Watch {
     // known under an id that the directory has no more, it is as one that nobody knows
     const isStranger =
       known === undefined || !directory.ids.some(({ dirId }) => sameBytes(dirId, known.dirId))
-    const name =
-      there && isStranger
-        ? this.#nameOf(parent, directory, ({ ids }) =>
-            parsed === null
-              ? decodeCopy(tree.ctx, ids, dirfd, file)
-              : decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension),
-          )
-        : undefined
+    const name = there && isStranger ? this.#nameOf(parent, directory, file) : undefined
     if (known === undefined) {
       if (there && (event.entry || event.written)) this.arrivals.add(parent, file)
       if (name !== undefined && parsed !== null) this.#entry(parent, name)
@@ -218,23 +211,20 @@ export class Watch {
     const dirfd = this.#tree.descriptor(parent)
     for (const extension of OBJECT_EXTENSIONS) {
       if (!ctx.backing.stat(dirfd, base + extension, stat)) continue
-      const name = this.#nameOf(parent, directory, ({ ids }) =>
-        decodeEntry(ctx, ids, dirfd, base, extension),
-      )
+      const name = this.#nameOf(parent, directory, base + extension)
       if (name !== undefined) this.#entry(parent, name)
     }
   }
 
   /** Of an object that has come: under an id that was not needed before, too. */
-  #nameOf(
-    parent: Inode,
-    directory: Directory,
-    decode: (directory: Directory) => { name: string } | null,
-  ): string | undefined {
-    const found = decode(directory)
-    if (found !== null || !this.#isRememberedAs(parent, directory)) return found?.name
+  #nameOf(parent: Inode, directory: Directory, file: string): string | undefined {
+    const { ctx } = this.#tree
+    const nameUnder = ({ ids }: Directory): string | undefined =>
+      decodeFile(ctx, ids, this.#tree.descriptor(parent), file)?.name
+    const name = nameUnder(directory)
+    if (name !== undefined || !this.#isRememberedAs(parent, directory)) return name
     this.#identity(parent, directory)
-    return decode(parent.directory ?? directory)?.name
+    return nameUnder(parent.directory ?? directory)
   }
 
   /** The ids of a directory may be others now, and with them every name in it. */

@@ -33,6 +33,7 @@ export class Writers {
   /** wall clock of the last seal of this drive, milliseconds; 0 where there is none */
   ownAt = 0
   readonly #own: Buffer
+  /** of the other devices that the vault knows, by id */
   readonly #names: Map<string, string>
   readonly #others = new Map<string, OtherWriter>()
   /** sealSeq by inode */
@@ -44,7 +45,11 @@ export class Writers {
 
   constructor(deviceId: Uint8Array, devices: readonly unknown[], clock: Clock, log: Log) {
     this.#own = Buffer.from(deviceId)
-    this.#names = new Map(knownDevices(devices).map(({ id, name }) => [id, name]))
+    this.#names = new Map(
+      knownDevices(devices)
+        .filter(({ id }) => id !== this.#own.toString('hex'))
+        .map(({ id, name }) => [id, name]),
+    )
     this.#clock = clock
     this.#openedAt = clock()
     this.#log = log
@@ -96,10 +101,7 @@ export class Writers {
 
   /** Does any other device work on the vault? */
   get areSeveral(): boolean {
-    return (
-      this.#others.size > 0 ||
-      [...this.#names.keys()].some((id) => id !== this.#own.toString('hex'))
-    )
+    return this.#others.size + this.#names.size > 0
   }
 
   /** The one that came last first. */

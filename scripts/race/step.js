@@ -35,10 +35,8 @@ export async function command(name, args, { cwd, input, limit = 300, env } = {})
 /** Seconds, and CPU seconds of the contender's processes, that a step takes. */
 export async function measure(contender, step) {
   const cpu = contender.cpu()
-  const started = process.hrtime.bigint()
-  await step()
-  const seconds = Number(process.hrtime.bigint() - started) / 1e9
-  return { seconds, cpu: contender.cpu() - cpu }
+  const took = await seconds(step)
+  return { seconds: took, cpu: contender.cpu() - cpu }
 }
 
 export async function seconds(step) {
