@@ -296,6 +296,20 @@ function parser(argv: readonly string[], choose: (run: Run) => void) {
         choose(async () => (await import('./doctor.js')).doctor(args))
       },
     )
+    .command(
+      'speed [folder]',
+      'try how fast encryption and a drive are on this machine',
+      (y) =>
+        jsonOption(
+          y.positional('folder', {
+            type: 'string',
+            describe: 'where the trial drive keeps its files; the state folder if not given',
+          }),
+        ),
+      (args) => {
+        choose(async () => (await import('./speed.js')).speed(args))
+      },
+    )
     .example('$0 create ~/Cloud/vault', 'make a vault')
     .example('$0 mount ~/Cloud/vault ~/Private', 'open it')
     .example('$0 unmount ~/Private', 'lock it')
