@@ -64,7 +64,7 @@ export function targets(results) {
 export function circumstances(results) {
   return Object.entries(results)
     .map(([workload, { machine, rounds, failed }]) => {
-      const counted = Math.max(...Object.values(rounds).map((of) => of.length))
+      const counted = Math.max(0, ...Object.values(rounds).map((of) => of.length))
       const where = `${machine.cores} × ${machine.cpu}, ${machine.memory}, Linux ${machine.kernel}, ${machine.fileSystem}`
       const without = Object.entries(failed).map(([contender, why]) => `; ${contender}: ${why}`)
       return `* \`${workload}\`: ${machine.date}, ${counted} rounds, ${where}${without.join('')}.`

@@ -2,7 +2,18 @@
 // is not mounted, and leaves one.
 
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -201,6 +212,36 @@ async function directory(contender) {
   }
 }
 
+/** Seconds for changing a file of that size, a hole but for what is changed, a block at a time. */
+function changing(path, size) {
+  const COUNT = 200
+  const block = Buffer.alloc(4096, 'block ')
+  writeFileSync(path, '')
+  truncateSync(path, size)
+  return seconds(() => {
+    for (let i = 0; i < COUNT; i++) {
+      const at = (i * 7919 * block.length) % size
+      const fd = openSync(path, 'r+')
+      fstatSync(fd)
+      writeSync(fd, block, 0, block.length, at)
+      readSync(fd, block, 0, block.length, at)
+      closeSync(fd)
+    }
+  })
+}
+
+/** Whether it matters how large a file is. */
+async function sparse(contender) {
+  await open(contender)
+  const [small, large] = ['small', 'large'].map((name) => join(contender.mountpoint, name))
+  const least = await changing(small, MEBI)
+  const most = await changing(large, 100 * GIBI)
+  const memory = contender.memory()
+  for (const path of [small, large]) rmSync(path)
+  await contender.unmount()
+  return { growth: most / least, memory }
+}
+
 async function sqlite(contender) {
   const COUNT = 300
   await open(contender)
@@ -225,7 +266,7 @@ async function idle(contender) {
   return { share: (100 * cpu) / LENGTH_S }
 }
 
-/** `rounds`: at most. */
+/** `rounds`: at most. `only`: where others have nothing to be compared with. */
 export const WORKLOADS = {
   stream: { run: stream },
   random: { run: random },
@@ -233,6 +274,7 @@ export const WORKLOADS = {
   tree: { run: tree },
   stats: { run: stats },
   directory: { run: directory, rounds: 3 },
+  sparse: { run: sparse, only: ['coffer24', 'coffer'] },
   sqlite: { run: sqlite },
   idle: { run: idle, rounds: 1 },
 }
