@@ -28,6 +28,8 @@ interface Late {
   state: State
   /** ctime of the backing directory when all was done that can be, seconds */
   doneAt: number
+  /** something has come into it, or was made in it, since its meta went */
+  wanted: boolean
 }
 
 /** A directory by its plain path. `state` 'waiting': it cannot be read. */
@@ -64,7 +66,7 @@ export class LateDirectories {
   #note(inode: Inode, state: State, returned: boolean, problem = ''): void {
     const before = this.#late.get(inode)
     if (before?.state === state || (before === undefined && this.#late.size >= LATE_MAX)) return
-    this.#late.set(inode, { state, doneAt: -1 })
+    this.#late.set(inode, { state, doneAt: -1, wanted: false })
     if (returned) {
       const message =
         'a directory that was removed or moved away here is there again, without its meta file and with something in it that others have kept'
@@ -76,6 +78,17 @@ export class LateDirectories {
         ? problem
         : "a directory is read from this machine's memory; its meta file is missing or has not arrived yet"
     this.#tell(inode, `meta-${state}`, message)
+  }
+
+  /**
+   * Something has come into the directory, or was made in it: whoever may have removed it, it stays, and
+   * without its meta others could not read what lies there.
+   */
+  wanted(inode: Inode): void {
+    const late = this.#late.get(inode)
+    if (late === undefined || this.#tree.ctx.readOnly) return
+    late.wanted = true
+    this.#tendedAt = -Infinity
   }
 
   #arrived(inode: Inode): void {
@@ -97,6 +110,16 @@ export class LateDirectories {
   }
 
   #tend(inode: Inode, directory: Directory): void {
+    const late = this.#late.get(inode)
+    if (late?.wanted === true) {
+      late.wanted = false
+      const { memory } = this.#tree.ctx
+      const place = memory.place(inode.dirId, inode.name)
+      this.#giveBack(
+        inode,
+        directory.metas.filter((meta) => !isElsewhere(memory, place, meta)),
+      )
+    }
     if (!directory.isHusk) this.#restore(inode, directory)
     else if (this.#isDue(inode))
       this.#tried(inode, () => {
@@ -107,17 +130,27 @@ export class LateDirectories {
   /** Writes back what is only remembered, sealed anew: whoever removed it shall see that it is wanted. */
   #restore(inode: Inode, directory: Directory): void {
     if (!directory.isKept || !this.#isDue(inode)) return
-    const { ctx } = this.#tree
-    const fd = this.#tree.descriptor(inode)
-    const place = { parentDirId: inode.dirId, name: inode.name }
     const stay = this.#giveUp(inode, directory)
     if (stay.length < directory.metas.length)
       this.#tried(inode, () => {
         this.#bringHome(inode, stay)
       })
     if (stay.length === 0) return
+    this.#giveBack(inode, stay)
+    if (directory.metas.every(({ kept }) => kept === null)) this.#late.delete(inode)
+    else if (directory.pending.size === 0)
+      this.#tried(inode, () => {
+        this.#clear(inode)
+      })
+  }
+
+  /** Of these metas, those under which something lies there. */
+  #giveBack(inode: Inode, metas: readonly Meta[]): void {
+    const { ctx } = this.#tree
+    const fd = this.#tree.descriptor(inode)
+    const place = { parentDirId: inode.dirId, name: inode.name }
     this.#tried(inode, () => {
-      for (const meta of stay) {
+      for (const meta of metas) {
         if (meta.kept === null || !holdsVerified(ctx, fd, meta)) continue
         sealMetas(ctx, fd, [meta], { place, mode: meta.seal.mode, leaving: null }, 0, true)
         this.#tell(
@@ -127,11 +160,6 @@ export class LateDirectories {
         )
       }
     })
-    if (directory.metas.every(({ kept }) => kept === null)) this.#late.delete(inode)
-    else if (directory.pending.size === 0)
-      this.#tried(inode, () => {
-        this.#clear(inode)
-      })
   }
 
   /**

@@ -954,6 +954,42 @@ t.test('deleted on one machine, edited on the other', async (t) => {
   t.same([...one.list('/d').keys()], ['f'])
 })
 
+t.test('what comes into a directory that has lost its meta brings it back at once', async (t) => {
+  for (const own of [true, false]) {
+    const vault = withDirectory(t)
+    const aside = join(vault.state, 'aside')
+    const before = vault.on(1)
+    before.write('/d/late', 'from elsewhere')
+    const late = vault.blob('/d/late')
+    before.close()
+    renameSync(late, aside)
+    const session = vault.open({
+      ...{ device: 1, journalFolder: vault.stateOf(1), watched: true, holdInodes: true },
+    })
+    const tend = (): void => {
+      while (session.drive.tend() === 0);
+    }
+    session.list('/d')
+    session.list('/d/sub')
+    const [meta, going] = [vault.meta('/d'), vault.blob('/d/sub')]
+    rmSync(meta)
+    tend()
+    t.equal(session.read('/d/f').toString(), 'one')
+    tend()
+    rmSync(going, { recursive: true })
+    tend()
+    t.notOk(existsSync(meta), 'not where things go')
+    if (own) session.write('/d/own', 'made here')
+    else renameSync(aside, late)
+    tend()
+    t.ok(existsSync(meta), own ? 'made here' : 'come from elsewhere')
+    session.close()
+    const other = vault.on(2)
+    t.equal(other.read('/d/f').toString(), 'one', 'others can read it')
+    other.close()
+  }
+})
+
 t.test('renamed on both: each machine reads both, and goes on renaming', async (t) => {
   const vault = withDirectory(t)
   vault.on(2).list('/d')
