@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { errnoOf } from '../../lib/errors.js'
 import { openBacking } from '../../lib/store/backing.js'
@@ -1005,6 +1005,67 @@ t.test('what comes into a directory that has lost its meta brings it back at onc
     const other = vault.on(2)
     t.equal(other.read('/d/f').toString(), 'one', 'others can read it')
     other.close()
+  }
+})
+
+t.test('of two entries with one name the same has it when a meta has come back', (t) => {
+  const vault = withDirectory(t)
+  const aside = join(vault.state, 'aside')
+  const first = vault.on(1)
+  first.mkdir('/twin')
+  first.write('/twin/f', 'older')
+  const folder = vault.blob('/twin')
+  renameSync(folder, aside)
+  first.close()
+  vault.skew += 5000
+  const second = vault.on(2)
+  second.mkdir('/twin')
+  second.write('/twin/f', 'newer')
+  const [newer] = vault.metas('/twin')
+  for (const file of readdirSync(aside)) renameSync(join(aside, file), join(folder, file))
+  second.close()
+  const journalFolder = vault.stateOf(1)
+  const session = vault.open({ device: 1, journalFolder, watched: true, holdInodes: true })
+  const shown = (): string[] => {
+    while (session.drive.tend() === 0);
+    return [...session.list('/twin').keys()]
+      .sort()
+      .map((name) => session.read(`/twin/${name}`).toString())
+  }
+  t.same(shown(), ['newer', 'older'])
+  for (const meta of vault.metas('/twin')) {
+    rmSync(meta)
+    t.same(shown(), ['newer', 'older'], 'while it is remembered')
+    session.write('/twin/x', 'x')
+    while (session.drive.tend() === 0);
+    t.ok(existsSync(meta))
+    session.unlink('/twin/x')
+    t.same(shown(), ['newer', 'older'], meta === newer ? 'the newer is back' : 'the older is back')
+  }
+  t.end()
+})
+
+t.test('one with a long name, of which the client has left what was edited alone', async (t) => {
+  const vault = new Shared(t)
+  const long = `/${'D'.repeat(200)}`
+  const before = vault.on(1)
+  before.mkdir(long)
+  before.write(`${long}/b`, 'edited')
+  const edited = vault.blob(`${long}/b`)
+  const bytes = readFileSync(edited)
+  const two = vault.on(2)
+  two.list(long)
+  two.close()
+  // one has deleted it, and the other has edited a file in it
+  before.unlink(`${long}/b`)
+  before.rmdir(long)
+  before.close()
+  mkdirSync(dirname(edited))
+  writeFileSync(edited, bytes)
+  for (const device of [1, 2]) {
+    const session = vault.on(device)
+    t.same([...session.list('/').keys()], [long.slice(1)], `machine ${String(device)}`)
+    t.equal(session.read(`${long}/b`).toString(), 'edited')
   }
 })
 
