@@ -614,12 +614,13 @@ export class Drive implements Filesystem {
 
   /** Whoever asks for this waits as long as it takes. */
   sync(): void {
-    const { ctx, folder } = this.#tree
+    const { ctx, folder, late } = this.#tree
     const { fetches } = ctx
     const { parks } = fetches
     fetches.parks = false
     let first: unknown
     try {
+      late.leave()
       first = this.#files.sync((error, inode) => this.#report(error, inode))
     } finally {
       fetches.parks = parks

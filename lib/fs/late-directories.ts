@@ -16,6 +16,8 @@ import { bringHome } from './strays.js'
 import type { Tree } from './tree.js'
 
 const TEND_EVERY_MS = 30_000
+/** At the end of a drive there is no time to wait longer for a client that is in the middle of something. */
+const LEAVING_MS = 3000
 /** What is late beyond that number is served as well, but not told of, and not tended. */
 const LATE_MAX = 1000
 const stat = emptyStat()
@@ -113,12 +115,7 @@ export class LateDirectories {
     const late = this.#late.get(inode)
     if (late?.wanted === true) {
       late.wanted = false
-      const { memory } = this.#tree.ctx
-      const place = memory.place(inode.dirId, inode.name)
-      this.#giveBack(
-        inode,
-        directory.metas.filter((meta) => !isElsewhere(memory, place, meta)),
-      )
+      this.#answer(inode, directory)
     }
     if (!directory.isHusk) this.#restore(inode, directory)
     else if (this.#isDue(inode))
@@ -142,6 +139,16 @@ export class LateDirectories {
       this.#tried(inode, () => {
         this.#clear(inode)
       })
+  }
+
+  /** Gives back what is not known to have another place by now. */
+  #answer(inode: Inode, directory: Directory): void {
+    const { memory } = this.#tree.ctx
+    const place = memory.place(inode.dirId, inode.name)
+    this.#giveBack(
+      inode,
+      directory.metas.filter((meta) => !isElsewhere(memory, place, meta)),
+    )
   }
 
   /** Of these metas, those under which something lies there. */
@@ -232,9 +239,16 @@ export class LateDirectories {
     const wait = this.#tendedAt + TEND_EVERY_MS - now
     if (wait > 0 && wait <= TEND_EVERY_MS) return wait
     this.#tendedAt = now
+    this.#each((inode, directory) => {
+      this.#tend(inode, directory)
+    })
+    return this.#late.size === 0 ? Infinity : TEND_EVERY_MS
+  }
+
+  #each(act: (inode: Inode, directory: Directory) => void): void {
     for (const inode of [...this.#late.keys()]) {
       try {
-        if (this.#tree.stat(inode, stat)) this.#tend(inode, this.#tree.directory(inode))
+        if (this.#tree.stat(inode, stat)) act(inode, this.#tree.directory(inode))
         else this.#late.delete(inode)
       } catch (error) {
         if (!(error instanceof CofferError)) throw error
@@ -249,7 +263,18 @@ export class LateDirectories {
       // the kernel may have forgotten it
       this.#tree.closed(inode)
     }
-    return this.#late.size === 0 ? Infinity : TEND_EVERY_MS
+  }
+
+  /** The drive ends: what only this machine's memory can read must not be left so to others. */
+  leave(): void {
+    const { ctx } = this.#tree
+    if (ctx.readOnly) return
+    this.#each((inode, directory) => {
+      ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
+      // of what was removed here, others have to say that they want it
+      if (!directory.returned && isStill(ctx.clock, stat, LEAVING_MS))
+        this.#answer(inode, directory)
+    })
   }
 
   /** It is not forgotten before. */

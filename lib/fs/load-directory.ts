@@ -110,10 +110,11 @@ function metasIn(
         const meta = { file, objectId: objectId.slice(), keyId: keyId.slice(), seal, kept: null }
         return [{ meta, header, since }, standing(seal, object, place)] as const
       })
-      if (where === 'elsewhere') problem = refused('its meta file belongs to another place')
-      else if (!anyAge && !ctx.memory.counts(found.meta.objectId, found.meta.seal)) {
+      // where an old one says that it belongs says nothing
+      if (!anyAge && !ctx.memory.counts(found.meta.objectId, found.meta.seal)) {
         if (problem instanceof LateMeta) problem = new LateMeta(OLD_META)
-      } else if (where === 'current') current.push(found)
+      } else if (where === 'elsewhere') problem = refused('its meta file belongs to another place')
+      else if (where === 'current') current.push(found)
       else leaving.push(found)
     } catch (error) {
       if (error instanceof Later) throw error

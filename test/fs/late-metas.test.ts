@@ -852,7 +852,7 @@ t.test('one directory made on two machines', async (t) => {
   for (const meta of metas) {
     const bytes = readFileSync(meta)
     rmSync(meta)
-    let session = vault.on(1)
+    const session = vault.on(1)
     t.same([...session.list('/d').keys()].sort(), [
       'both',
       'both (conflict)',
@@ -865,10 +865,10 @@ t.test('one directory made on two machines', async (t) => {
     t.equal(session.read('/d/of 1').toString(), '1')
     t.equal(session.read('/d/of 2').toString(), '2')
     t.same(session.drive.counters.late, [{ path: '/d', state: 'remembered' }])
+    const stranger = vault.open()
+    t.equal(stranger.list('/d').size < 7, true, 'and not for others')
     session.close()
-    session = vault.open()
-    t.equal(session.list('/d').size < 7, true, 'and not for others')
-    session.close()
+    t.equal(vault.open().list('/d').size, 7, 'until that drive has ended')
     writeFileSync(meta, bytes)
   }
   const session = vault.on(1)
@@ -1043,6 +1043,48 @@ t.test('of two entries with one name the same has it when a meta has come back',
     t.same(shown(), ['newer', 'older'], meta === newer ? 'the newer is back' : 'the older is back')
   }
   t.end()
+})
+
+t.test(
+  'an old conflict copy of its meta keeps nobody from a directory that is there again',
+  async (t) => {
+    const vault = withDirectory(t)
+    const one = vault.on(1)
+    const folder = vault.blob('/d')
+    const aside = join(vault.state, 'aside')
+    one.rename('/d', '/x')
+    const old = readFileSync(vault.meta('/x'))
+    one.rename('/x', '/d')
+    cpSync(folder, aside, { recursive: true })
+    for (const path of ['/d/f', '/d/sub/g']) one.unlink(path)
+    for (const path of ['/d/sub', '/d']) one.rmdir(path)
+    cpSync(aside, folder, { recursive: true })
+    const [meta = ''] = readdirSync(folder).filter((name) => name.endsWith('.cfm'))
+    writeFileSync(
+      join(folder, meta.replace('.cfm', '.sync-conflict-20261129-201302-3IXBGHY.cfm')),
+      old,
+    )
+    vault.skew += 2000
+    t.equal(one.read('/d/f').toString(), 'one')
+    t.same(events(one), ['meta-returned'])
+  },
+)
+
+t.test('at the end of a drive what it has read from memory can be read by others', async (t) => {
+  const vault = withDirectory(t)
+  const meta = vault.meta('/d')
+  const session = vault.on(1)
+  session.list('/d')
+  rmSync(meta)
+  t.equal(session.read('/d/f').toString(), 'one')
+  vault.skew = 0
+  session.drive.sync()
+  t.notOk(existsSync(meta), 'a client may be in the middle of something')
+  vault.skew += 4000
+  session.drive.sync()
+  t.ok(existsSync(meta))
+  session.close()
+  t.equal(vault.on(2).read('/d/f').toString(), 'one')
 })
 
 t.test('one with a long name, of which the client has left what was edited alone', async (t) => {
