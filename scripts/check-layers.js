@@ -40,9 +40,12 @@ const FILE_ACCESS = {
   'agent/mountpoint-folder': 'the folder under the mount',
   'agent/process': '/proc',
   'agent/self-test': 'the drive, from outside',
+  'cli/folder-speed': 'a trial drive, from outside',
   'cli/read-password': 'a file that the user named',
   'cli/restored-file': 'a file that the user asked for',
+  'cli/speed': 'the folder beside a trial drive',
   'cli/terminal': 'the terminal',
+  'cli/trial-drive': 'a folder for a trial drive',
   'cli/ui': 'standard output and error',
   'cli/version': 'package.json',
   'mount/fuse-problem': '/dev/fuse, and whether fusermount3 is there',
@@ -63,7 +66,10 @@ const NODE_MODULES = {
   child_process: { may: ['cli', 'agent', 'mount'], why: 'the core starts no programs' },
   worker_threads: { may: ['agent', 'mount'], why: 'the core is synchronous and single-threaded' },
   net: { may: ['agent', 'cli'], why: 'only the control socket uses the network' },
-  crypto: { may: ['crypto', 'store', 'agent'], why: 'primitives belong to crypto' },
+  crypto: {
+    may: ['crypto', 'store', 'agent', 'cli/folder-speed', 'cli/trial-drive'],
+    why: 'primitives belong to crypto',
+  },
   tty: { may: ['cli'], why: 'only cli talks to a terminal' },
 }
 const PURE_NODE_MODULES = { crypto: ['buffer', 'crypto'], format: ['buffer', 'zlib'] }

@@ -37,9 +37,9 @@ export interface Meta {
 }
 
 export class Directory {
-  /** The first names all new entries and is tried first. */
+  /** Tried in that order, which no seal changes. */
   readonly ids: DirectoryId[]
-  /** None for the root. */
+  /** None for the root. The first has the directory's mode, and names all new entries. */
   readonly metas: Meta[]
   /** backing names of tickets, by the base they stand for */
   readonly tickets = new Map<string, Set<string>>()
@@ -77,7 +77,9 @@ export class Directory {
   }
 
   get first(): DirectoryId {
-    const id = this.ids[0]
+    const named = this.metas[0]?.seal.acc
+    const id =
+      named === undefined ? this.ids[0] : this.ids.find(({ dirId }) => sameBytes(dirId, named))
     if (id === undefined) throw new CofferError('DIRECTORY_META', 'the directory has no id')
     return id
   }

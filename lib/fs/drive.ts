@@ -602,10 +602,11 @@ export class Drive implements Filesystem {
   tend(): number {
     this.#watch?.take()
     const { late, ctx } = this.#tree
+    // where a directory has gone is known when what has arrived has been looked at
+    const looking = this.#watch?.arrivals.look() === true
     return Math.min(
-      this.#watch?.arrivals.look() === true ? 0 : Infinity,
+      looking ? 0 : late.tend(),
       this.#files.tend((error, inode) => this.#report(error, inode)),
-      late.tend(),
       ctx.memory.tend(),
       ctx.fetches.tend(),
     )
@@ -613,12 +614,13 @@ export class Drive implements Filesystem {
 
   /** Whoever asks for this waits as long as it takes. */
   sync(): void {
-    const { ctx, folder } = this.#tree
+    const { ctx, folder, late } = this.#tree
     const { fetches } = ctx
     const { parks } = fetches
     fetches.parks = false
     let first: unknown
     try {
+      late.leave()
       first = this.#files.sync((error, inode) => this.#report(error, inode))
     } finally {
       fetches.parks = parks

@@ -10,8 +10,9 @@ import {
 } from '../format/name.js'
 import { KIND_OF } from './attributes.js'
 import type { Context } from './context.js'
-import { sameBytes, withMeta, type DirectoryId } from './directory.js'
+import { sameBytes, withMeta, type DirectoryId, type Place } from './directory.js'
 import { Later } from './later.js'
+import { rememberedPlaces } from './remembered-places.js'
 import { lendObject } from './sealed-object.js'
 import { ticketBeside } from './tickets.js'
 import { within } from './within.js'
@@ -102,11 +103,8 @@ function readSidecar(
   }
 }
 
-/** A name that an object says it may bear, in the directory with that id. */
-interface Claim {
-  parentDirId: Uint8Array
-  name: string
-}
+/** A name that an object says it may bear. */
+type Claim = Place
 
 /** A long name whose sidecar is missing: one that the object itself claims, if it is what the base hashes. */
 function nameOf(
@@ -123,7 +121,10 @@ function nameOf(
   return claim?.name ?? null
 }
 
-/** Those of its seal and of a ticket beside it; of a directory, those of its metas. */
+/**
+ * Those of its seal and of a ticket beside it; of a directory, those of its metas, or where a client has left
+ * none, of all that this machine remembers.
+ */
 function claimsOf(
   ctx: Context,
   dirfd: number,
@@ -132,8 +133,10 @@ function claimsOf(
   file: string,
 ): Claim[] {
   try {
-    if (extension === '.cfd')
-      return within(ctx.backing, dirfd, file, (fd) => claimsOfMetas(ctx, fd))
+    if (extension === '.cfd') {
+      const claims = within(ctx.backing, dirfd, file, (fd) => claimsOfMetas(ctx, fd))
+      return claims.length > 0 ? claims : rememberedPlaces(ctx)
+    }
     if (ctx.fetches.isMarked(dirfd, file)) return []
     return lendObject(ctx, dirfd, file, KIND_OF[extension], (object) =>
       [object.seal, ticketBeside(ctx, dirfd, object, base)?.ticket].flatMap((claim) => claim ?? []),

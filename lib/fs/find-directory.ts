@@ -3,30 +3,19 @@
 
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
-import { lendKept, sameBytes, type Directory, type Place } from './directory.js'
+import { sameBytes, type Directory } from './directory.js'
 import type { Inode } from './inode.js'
 import type { Kept } from './memory.js'
+import { placeOf } from './remembered-places.js'
 import type { Tree } from './tree.js'
 
 const stat = emptyStat()
 /** No path is deeper than that many names. */
 const DEPTH_MAX = 2048
 
-/** The place that a remembered meta is sealed for; null where its bytes are lost. */
-function placeOf({ ctx }: Tree, kept: Kept): Place | null {
-  const bytes = ctx.memory.bytes(kept)
-  if (bytes === null) return null
-  try {
-    return lendKept(ctx, bytes, (_object, { parentDirId, name }) => ({ parentDirId, name }))
-  } catch (error) {
-    if (error instanceof CofferError) return null
-    throw error
-  }
-}
-
 /** What lies at the place of a remembered meta, if something does. */
 function inodeAt(tree: Tree, kept: Kept, depth: number): Inode | null {
-  const place = placeOf(tree, kept)
+  const place = placeOf(tree.ctx, kept)
   const parent = place === null ? null : directoryOf(tree, place.parentDirId, depth - 1)
   return place === null || parent === null ? null : tree.locate(parent, place.name, stat)
 }

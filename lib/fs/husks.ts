@@ -1,7 +1,7 @@
 // What is left of a directory where a client has carried the removal of its files and not its own, or has
 // brought back what another device had moved: backing directories in which nothing lies but others of
-// that kind, litter, and metas that are old ones, as this machine knows. Nothing in one is hidden from
-// anybody. FORMAT.md §7.
+// that kind, litter, metas that are old ones, as this machine knows, and tickets and sidecars of files that
+// are not there. Nothing in one is hidden from anybody. FORMAT.md §7.
 
 import { CofferError } from '../errors.js'
 import { isLitter } from '../format/litter.js'
@@ -10,13 +10,14 @@ import type { Context } from './context.js'
 import { withMeta } from './directory.js'
 import { within } from './within.js'
 
-type Part = 'directory' | 'old meta' | 'litter'
+type Part = 'directory' | 'old meta' | 'name' | 'litter'
 
 /** null: something that counts, or may. */
 function partOf(ctx: Context, dirfd: number, file: string): Part | null {
   const parsed = parseBackingName(file)
   if (parsed.what === 'object' && parsed.extension === '.cfd') return 'directory'
   if (parsed.what === 'meta') return isOld(ctx, dirfd, file) ? 'old meta' : null
+  if (parsed.what === 'ticket' || parsed.what === 'sidecar') return 'name'
   return isLitter(file) ? 'litter' : null
 }
 
@@ -30,11 +31,12 @@ function isOld(ctx: Context, dirfd: number, file: string): boolean {
   }
 }
 
-export function isHusk(ctx: Context, dirfd: number): boolean {
+/** `bare`: nor anything that gives a name to a file that may still come. */
+export function isHusk(ctx: Context, dirfd: number, bare = false): boolean {
   return ctx.backing.list(dirfd).every((file) => {
     const part = partOf(ctx, dirfd, file)
-    if (part !== 'directory') return part !== null
-    return within(ctx.backing, dirfd, file, (fd) => isHusk(ctx, fd))
+    if (part !== 'directory') return part !== null && !(bare && part === 'name')
+    return within(ctx.backing, dirfd, file, (fd) => isHusk(ctx, fd, bare))
   })
 }
 

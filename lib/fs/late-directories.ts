@@ -16,6 +16,8 @@ import { bringHome } from './strays.js'
 import type { Tree } from './tree.js'
 
 const TEND_EVERY_MS = 30_000
+/** At the end of a drive there is no time to wait longer for a client that is in the middle of something. */
+const LEAVING_MS = 3000
 /** What is late beyond that number is served as well, but not told of, and not tended. */
 const LATE_MAX = 1000
 const stat = emptyStat()
@@ -28,6 +30,8 @@ interface Late {
   state: State
   /** ctime of the backing directory when all was done that can be, seconds */
   doneAt: number
+  /** something has come into it, or was made in it, since its meta went */
+  wanted: boolean
 }
 
 /** A directory by its plain path. `state` 'waiting': it cannot be read. */
@@ -64,7 +68,7 @@ export class LateDirectories {
   #note(inode: Inode, state: State, returned: boolean, problem = ''): void {
     const before = this.#late.get(inode)
     if (before?.state === state || (before === undefined && this.#late.size >= LATE_MAX)) return
-    this.#late.set(inode, { state, doneAt: -1 })
+    this.#late.set(inode, { state, doneAt: -1, wanted: false })
     if (returned) {
       const message =
         'a directory that was removed or moved away here is there again, without its meta file and with something in it that others have kept'
@@ -76,6 +80,17 @@ export class LateDirectories {
         ? problem
         : "a directory is read from this machine's memory; its meta file is missing or has not arrived yet"
     this.#tell(inode, `meta-${state}`, message)
+  }
+
+  /**
+   * Something has come into the directory, or was made in it: whoever may have removed it, it stays, and
+   * without its meta others could not read what lies there.
+   */
+  wanted(inode: Inode): void {
+    const late = this.#late.get(inode)
+    if (late === undefined || this.#tree.ctx.readOnly) return
+    late.wanted = true
+    this.#tendedAt = -Infinity
   }
 
   #arrived(inode: Inode): void {
@@ -97,6 +112,11 @@ export class LateDirectories {
   }
 
   #tend(inode: Inode, directory: Directory): void {
+    const late = this.#late.get(inode)
+    if (late?.wanted === true) {
+      late.wanted = false
+      this.#answer(inode, directory)
+    }
     if (!directory.isHusk) this.#restore(inode, directory)
     else if (this.#isDue(inode))
       this.#tried(inode, () => {
@@ -107,17 +127,37 @@ export class LateDirectories {
   /** Writes back what is only remembered, sealed anew: whoever removed it shall see that it is wanted. */
   #restore(inode: Inode, directory: Directory): void {
     if (!directory.isKept || !this.#isDue(inode)) return
-    const { ctx } = this.#tree
-    const fd = this.#tree.descriptor(inode)
-    const place = { parentDirId: inode.dirId, name: inode.name }
     const stay = this.#giveUp(inode, directory)
     if (stay.length < directory.metas.length)
       this.#tried(inode, () => {
         this.#bringHome(inode, stay)
       })
     if (stay.length === 0) return
+    this.#giveBack(inode, stay)
+    if (directory.metas.every(({ kept }) => kept === null)) this.#late.delete(inode)
+    else if (directory.pending.size === 0)
+      this.#tried(inode, () => {
+        this.#clear(inode)
+      })
+  }
+
+  /** Gives back what is not known to have another place by now. */
+  #answer(inode: Inode, directory: Directory): void {
+    const { memory } = this.#tree.ctx
+    const place = memory.place(inode.dirId, inode.name)
+    this.#giveBack(
+      inode,
+      directory.metas.filter((meta) => !isElsewhere(memory, place, meta)),
+    )
+  }
+
+  /** Of these metas, those under which something lies there. */
+  #giveBack(inode: Inode, metas: readonly Meta[]): void {
+    const { ctx } = this.#tree
+    const fd = this.#tree.descriptor(inode)
+    const place = { parentDirId: inode.dirId, name: inode.name }
     this.#tried(inode, () => {
-      for (const meta of stay) {
+      for (const meta of metas) {
         if (meta.kept === null || !holdsVerified(ctx, fd, meta)) continue
         sealMetas(ctx, fd, [meta], { place, mode: meta.seal.mode, leaving: null }, 0, true)
         this.#tell(
@@ -127,11 +167,6 @@ export class LateDirectories {
         )
       }
     })
-    if (directory.metas.every(({ kept }) => kept === null)) this.#late.delete(inode)
-    else if (directory.pending.size === 0)
-      this.#tried(inode, () => {
-        this.#clear(inode)
-      })
   }
 
   /**
@@ -168,7 +203,7 @@ export class LateDirectories {
     const place = memory.place(dirId, name)
     const isKnown = memory.keptAt(place).length + memory.goneFrom(place).length > 0
     const fd = this.#tree.descriptor(inode)
-    if (parent === null || !isKnown || !isHusk(ctx, fd)) return
+    if (parent === null || !isKnown || !isHusk(ctx, fd, true)) return
     if (!isStillBelow(ctx, fd)) {
       const late = this.#late.get(inode)
       if (late !== undefined) late.doneAt = -1
@@ -204,9 +239,16 @@ export class LateDirectories {
     const wait = this.#tendedAt + TEND_EVERY_MS - now
     if (wait > 0 && wait <= TEND_EVERY_MS) return wait
     this.#tendedAt = now
+    this.#each((inode, directory) => {
+      this.#tend(inode, directory)
+    })
+    return this.#late.size === 0 ? Infinity : TEND_EVERY_MS
+  }
+
+  #each(act: (inode: Inode, directory: Directory) => void): void {
     for (const inode of [...this.#late.keys()]) {
       try {
-        if (this.#tree.stat(inode, stat)) this.#tend(inode, this.#tree.directory(inode))
+        if (this.#tree.stat(inode, stat)) act(inode, this.#tree.directory(inode))
         else this.#late.delete(inode)
       } catch (error) {
         if (!(error instanceof CofferError)) throw error
@@ -221,7 +263,18 @@ export class LateDirectories {
       // the kernel may have forgotten it
       this.#tree.closed(inode)
     }
-    return this.#late.size === 0 ? Infinity : TEND_EVERY_MS
+  }
+
+  /** The drive ends: what only this machine's memory can read must not be left so to others. */
+  leave(): void {
+    const { ctx } = this.#tree
+    if (ctx.readOnly) return
+    this.#each((inode, directory) => {
+      ctx.backing.statDirectory(this.#tree.descriptor(inode), stat)
+      // of what was removed here, others have to say that they want it
+      if (!directory.returned && isStill(ctx.clock, stat, LEAVING_MS))
+        this.#answer(inode, directory)
+    })
   }
 
   /** It is not forgotten before. */

@@ -110,10 +110,11 @@ function metasIn(
         const meta = { file, objectId: objectId.slice(), keyId: keyId.slice(), seal, kept: null }
         return [{ meta, header, since }, standing(seal, object, place)] as const
       })
-      if (where === 'elsewhere') problem = refused('its meta file belongs to another place')
-      else if (!anyAge && !ctx.memory.counts(found.meta.objectId, found.meta.seal)) {
+      // where an old one says that it belongs says nothing
+      if (!anyAge && !ctx.memory.counts(found.meta.objectId, found.meta.seal)) {
         if (problem instanceof LateMeta) problem = new LateMeta(OLD_META)
-      } else if (where === 'current') current.push(found)
+      } else if (where === 'elsewhere') problem = refused('its meta file belongs to another place')
+      else if (where === 'current') current.push(found)
       else leaving.push(found)
     } catch (error) {
       if (error instanceof Later) throw error
@@ -183,10 +184,13 @@ function isNamed(ctx: Context, dirfd: number, listing: readonly string[], meta: 
   return listing.some((file) => decodeFile(ctx, ids, dirfd, file) !== null)
 }
 
-/** The ids that metas give, each once. */
+/**
+ * The ids that metas give, each once, the newest mkdir first. A new seal, or a meta that has gone or come
+ * back, must not give the name of one entry to another under the hands of who works on them.
+ */
 export function idsOf(ctx: Context, metas: readonly Meta[]): DirectoryId[] {
   const ids: DirectoryId[] = []
-  for (const { keyId, seal } of metas) {
+  for (const { keyId, seal } of [...metas].sort(byAge)) {
     if (ids.some(({ dirId }) => sameBytes(dirId, seal.acc))) continue
     ids.push({ dirId: seal.acc, generation: ctx.keyring.generation(keyId) })
   }
@@ -194,9 +198,10 @@ export function idsOf(ctx: Context, metas: readonly Meta[]): DirectoryId[] {
 }
 
 /** Highest sealSeq, then newest mkdir, then smallest objectId. */
-function byRank(a: Meta, b: Meta): number {
+const byRank = (a: Meta, b: Meta): number => b.seal.sealSeq - a.seal.sealSeq || byAge(a, b)
+
+function byAge(a: Meta, b: Meta): number {
   return (
-    b.seal.sealSeq - a.seal.sealSeq ||
     b.seal.mtimeSec - a.seal.mtimeSec ||
     b.seal.mtimeNsec - a.seal.mtimeNsec ||
     Buffer.compare(a.objectId, b.objectId)

@@ -292,6 +292,13 @@ export class Memory {
     return kept.filter((one) => one.place !== place)
   }
 
+  /** All that is remembered, of directories that have left their places, too. */
+  *every(): Generator<Kept> {
+    this.#open()
+    for (const { kept } of this.#objects.values()) yield* kept
+    for (const gone of this.#gone.values()) yield* gone
+  }
+
   /** The directories that have that id. Looks at all: for what happens rarely. */
   keptOf(dirId: Uint8Array): Kept[] {
     this.#open()

@@ -14,8 +14,12 @@ export const STILL_MS = 10 * 60_000
 const stat = emptyStat()
 
 /** Where a clock is wrong, what lies ahead is not still. */
-export function isStill(clock: Clock, { mtimeSec, ctimeSec }: FileStat): boolean {
-  return clock() - Math.max(mtimeSec, ctimeSec) * 1000 >= STILL_MS
+export function isStill(
+  clock: Clock,
+  { mtimeSec, ctimeSec }: FileStat,
+  forMs: number = STILL_MS,
+): boolean {
+  return clock() - Math.max(mtimeSec, ctimeSec) * 1000 >= forMs
 }
 
 /**

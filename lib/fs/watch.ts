@@ -147,6 +147,7 @@ export class Watch {
     const { backing, fetches } = tree.ctx
     const there =
       backing.stat(dirfd, file, stat) || fetches.placeholders.find(dirfd, file, stat) !== null
+    if (there && (event.entry || event.written)) tree.late.wanted(parent)
     if (parsed === null) {
       if (there) directory.copies.add(file)
       else directory.copies.delete(file)

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { errnoOf } from '../../lib/errors.js'
 import { openBacking } from '../../lib/store/backing.js'
@@ -534,6 +534,24 @@ t.test('what may count stays, and the directories above it', async (t) => {
   t.notOk(existsSync(folder), 'nothing else')
 })
 
+t.test('what names a file that has gone keeps nobody from the directory, and stays', async (t) => {
+  const end = 'B'.repeat(43)
+  for (const name of [`c${end}-0123456789abcdef.cfr`, `l${end}.cfn`]) {
+    const { vault, folder } = emptied(t)
+    const left = join(folder, name)
+    writeFileSync(left, 'of a file that has gone')
+    const stranger = vault.open()
+    t.same([...stranger.list('/d/sub').keys()], [], name)
+    const two = vault.on(2)
+    t.same([...two.list('/d/sub').keys()], [])
+    vault.skew += TEN_MINUTES + 60_000
+    two.drive.tend()
+    t.ok(existsSync(left), 'the file may come back')
+    stranger.write('/d/sub/new', 'made here')
+    t.equal(vault.again(2).read('/d/sub/new').toString(), 'made here')
+  }
+})
+
 t.test('what arrives while a directory is removed stays', async (t) => {
   const { vault, folder } = emptied(t)
   const arriving = join(folder, `c${'B'.repeat(43)}.cff`)
@@ -834,7 +852,7 @@ t.test('one directory made on two machines', async (t) => {
   for (const meta of metas) {
     const bytes = readFileSync(meta)
     rmSync(meta)
-    let session = vault.on(1)
+    const session = vault.on(1)
     t.same([...session.list('/d').keys()].sort(), [
       'both',
       'both (conflict)',
@@ -847,10 +865,10 @@ t.test('one directory made on two machines', async (t) => {
     t.equal(session.read('/d/of 1').toString(), '1')
     t.equal(session.read('/d/of 2').toString(), '2')
     t.same(session.drive.counters.late, [{ path: '/d', state: 'remembered' }])
+    const stranger = vault.open()
+    t.equal(stranger.list('/d').size < 7, true, 'and not for others')
     session.close()
-    session = vault.open()
-    t.equal(session.list('/d').size < 7, true, 'and not for others')
-    session.close()
+    t.equal(vault.open().list('/d').size, 7, 'until that drive has ended')
     writeFileSync(meta, bytes)
   }
   const session = vault.on(1)
@@ -952,6 +970,145 @@ t.test('deleted on one machine, edited on the other', async (t) => {
   late.drive.tend()
   t.equal(one.read('/d/f').toString(), 'one', 'and sees it when the meta is back')
   t.same([...one.list('/d').keys()], ['f'])
+})
+
+t.test('what comes into a directory that has lost its meta brings it back at once', async (t) => {
+  for (const own of [true, false]) {
+    const vault = withDirectory(t)
+    const aside = join(vault.state, 'aside')
+    const before = vault.on(1)
+    before.write('/d/late', 'from elsewhere')
+    const late = vault.blob('/d/late')
+    before.close()
+    renameSync(late, aside)
+    const session = vault.open({
+      ...{ device: 1, journalFolder: vault.stateOf(1), watched: true, holdInodes: true },
+    })
+    const tend = (): void => {
+      while (session.drive.tend() === 0);
+    }
+    session.list('/d')
+    session.list('/d/sub')
+    const [meta, going] = [vault.meta('/d'), vault.blob('/d/sub')]
+    rmSync(meta)
+    tend()
+    t.equal(session.read('/d/f').toString(), 'one')
+    tend()
+    rmSync(going, { recursive: true })
+    tend()
+    t.notOk(existsSync(meta), 'not where things go')
+    if (own) session.write('/d/own', 'made here')
+    else renameSync(aside, late)
+    tend()
+    t.ok(existsSync(meta), own ? 'made here' : 'come from elsewhere')
+    session.close()
+    const other = vault.on(2)
+    t.equal(other.read('/d/f').toString(), 'one', 'others can read it')
+    other.close()
+  }
+})
+
+t.test('of two entries with one name the same has it when a meta has come back', (t) => {
+  const vault = withDirectory(t)
+  const aside = join(vault.state, 'aside')
+  const first = vault.on(1)
+  first.mkdir('/twin')
+  first.write('/twin/f', 'older')
+  const folder = vault.blob('/twin')
+  renameSync(folder, aside)
+  first.close()
+  vault.skew += 5000
+  const second = vault.on(2)
+  second.mkdir('/twin')
+  second.write('/twin/f', 'newer')
+  const [newer] = vault.metas('/twin')
+  for (const file of readdirSync(aside)) renameSync(join(aside, file), join(folder, file))
+  second.close()
+  const journalFolder = vault.stateOf(1)
+  const session = vault.open({ device: 1, journalFolder, watched: true, holdInodes: true })
+  const shown = (): string[] => {
+    while (session.drive.tend() === 0);
+    return [...session.list('/twin').keys()]
+      .sort()
+      .map((name) => session.read(`/twin/${name}`).toString())
+  }
+  t.same(shown(), ['newer', 'older'])
+  for (const meta of vault.metas('/twin')) {
+    rmSync(meta)
+    t.same(shown(), ['newer', 'older'], 'while it is remembered')
+    session.write('/twin/x', 'x')
+    while (session.drive.tend() === 0);
+    t.ok(existsSync(meta))
+    session.unlink('/twin/x')
+    t.same(shown(), ['newer', 'older'], meta === newer ? 'the newer is back' : 'the older is back')
+  }
+  t.end()
+})
+
+t.test(
+  'an old conflict copy of its meta keeps nobody from a directory that is there again',
+  async (t) => {
+    const vault = withDirectory(t)
+    const one = vault.on(1)
+    const folder = vault.blob('/d')
+    const aside = join(vault.state, 'aside')
+    one.rename('/d', '/x')
+    const old = readFileSync(vault.meta('/x'))
+    one.rename('/x', '/d')
+    cpSync(folder, aside, { recursive: true })
+    for (const path of ['/d/f', '/d/sub/g']) one.unlink(path)
+    for (const path of ['/d/sub', '/d']) one.rmdir(path)
+    cpSync(aside, folder, { recursive: true })
+    const [meta = ''] = readdirSync(folder).filter((name) => name.endsWith('.cfm'))
+    writeFileSync(
+      join(folder, meta.replace('.cfm', '.sync-conflict-20261129-201302-3IXBGHY.cfm')),
+      old,
+    )
+    vault.skew += 2000
+    t.equal(one.read('/d/f').toString(), 'one')
+    t.same(events(one), ['meta-returned'])
+  },
+)
+
+t.test('at the end of a drive what it has read from memory can be read by others', async (t) => {
+  const vault = withDirectory(t)
+  const meta = vault.meta('/d')
+  const session = vault.on(1)
+  session.list('/d')
+  rmSync(meta)
+  t.equal(session.read('/d/f').toString(), 'one')
+  vault.skew = 0
+  session.drive.sync()
+  t.notOk(existsSync(meta), 'a client may be in the middle of something')
+  vault.skew += 4000
+  session.drive.sync()
+  t.ok(existsSync(meta))
+  session.close()
+  t.equal(vault.on(2).read('/d/f').toString(), 'one')
+})
+
+t.test('one with a long name, of which the client has left what was edited alone', async (t) => {
+  const vault = new Shared(t)
+  const long = `/${'D'.repeat(200)}`
+  const before = vault.on(1)
+  before.mkdir(long)
+  before.write(`${long}/b`, 'edited')
+  const edited = vault.blob(`${long}/b`)
+  const bytes = readFileSync(edited)
+  const two = vault.on(2)
+  two.list(long)
+  two.close()
+  // one has deleted it, and the other has edited a file in it
+  before.unlink(`${long}/b`)
+  before.rmdir(long)
+  before.close()
+  mkdirSync(dirname(edited))
+  writeFileSync(edited, bytes)
+  for (const device of [1, 2]) {
+    const session = vault.on(device)
+    t.same([...session.list('/').keys()], [long.slice(1)], `machine ${String(device)}`)
+    t.equal(session.read(`${long}/b`).toString(), 'edited')
+  }
 })
 
 t.test('renamed on both: each machine reads both, and goes on renaming', async (t) => {

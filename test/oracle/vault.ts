@@ -247,7 +247,7 @@ export function pad(name: string): Buffer {
   return cat(p, Buffer.from([0x80]), zeros(15 - (p.length % 16)))
 }
 
-/** The ids of a directory that is reached as (parent, name), the first of them first. */
+/** The ids of a directory that is reached as (parent, name), in the order of their turn, and its seal. */
 function readMetas(vault: VaultKeys, directory: string, parentDirId: Buffer, name: string) {
   const metas: { keyId: string; objectId: Buffer; seal: OracleSeal; current: boolean }[] = []
   for (const file of readdirSync(directory)) {
@@ -266,14 +266,13 @@ function readMetas(vault: VaultKeys, directory: string, parentDirId: Buffer, nam
   }
   const some = metas.some(({ current }) => current)
   const counting = metas.filter(({ current }) => current === some)
-  counting.sort(
-    (a, b) =>
-      Number(b.seal.sealSeq - a.seal.sealSeq) ||
-      Number(b.seal.mtime - a.seal.mtime) ||
-      Buffer.compare(a.objectId, b.objectId),
-  )
-  const first = counting[0]
+  type One = (typeof metas)[number]
+  const newest = (a: One, b: One): number =>
+    Number(b.seal.mtime - a.seal.mtime) || Buffer.compare(a.objectId, b.objectId)
+  const last = (a: One, b: One): number => Number(b.seal.sealSeq - a.seal.sealSeq) || newest(a, b)
+  const [first] = [...counting].sort(last)
   if (first === undefined) throw new Error('no meta of this directory')
+  counting.sort(newest)
   const ids = counting.map(({ keyId, seal }) => ({
     dirId: seal.acc,
     nameKey: generationKey(vault, keyId, 'name', 64),
