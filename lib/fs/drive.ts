@@ -31,6 +31,7 @@ import { fallocate } from './fallocate.js'
 import { Fetches } from './fetches.js'
 import {
   MOMENT_MS,
+  opensToWrite,
   type AttributeChanges,
   type Attributes,
   type Caller,
@@ -49,7 +50,7 @@ import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { NotCarried, type NotCarriedKind } from './not-carried.js'
 import { openBody } from './open-body.js'
-import { OpenFiles, opensToWrite } from './open-files.js'
+import { OpenFiles } from './open-files.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
 import { setattr } from './setattr.js'
