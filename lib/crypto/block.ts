@@ -12,18 +12,16 @@ export function double(block: Uint8Array): void {
   block[15]! ^= carry * 0x87
 }
 
-/** The two blocks for a nonce of zeros; `l` is the encryption of the zero block. */
+/** The two blocks for a nonce of zeros; `l` is the encryption of the zero block, and is used up. */
 export function derivationMask(l: Uint8Array): Uint8Array {
-  const k1 = Uint8Array.from(l)
-  double(k1)
+  double(l)
   const mask = new Uint8Array(32)
   for (const counter of [1, 2]) {
-    const block = mask.subarray(16 * (counter - 1))
-    block.set(k1)
-    block[1] = k1[1]! ^ counter
-    block[2] = k1[2]! ^ 0x58
+    const at = 16 * (counter - 1)
+    mask.set(l, at)
+    mask[at + 1]! ^= counter
+    mask[at + 2]! ^= 0x58
   }
-  k1.fill(0)
   return mask
 }
 

@@ -11,6 +11,7 @@ import { idOf } from '../format/memory.js'
 import { metaName, parseBackingName } from '../format/name.js'
 import { previousTag, type Seal } from '../format/seal.js'
 import { emptyStat, type FileTime } from '../store/backing.js'
+import { BackingNames } from './backing-names.js'
 import type { Context } from './context.js'
 import type { Copy, Inode } from './inode.js'
 import { headerSeal, SealedObject, ZERO16, type PreparedSeal } from './sealed-object.js'
@@ -41,6 +42,8 @@ export class Directory {
   readonly ids: DirectoryId[]
   /** None for the root. The first has the directory's mode, and names all new entries. */
   readonly metas: Meta[]
+  /** the objects in it; true only where somebody tells of changes */
+  readonly objects = new BackingNames()
   /** backing names of tickets, by the base they stand for */
   readonly tickets = new Map<string, Set<string>>()
   /** what may be conflict copies, by the form of their backing names: tickets and sidecars are theirs, too */
@@ -97,11 +100,13 @@ export class Directory {
 
   /** What a listing of the backing directory shows by the forms of names alone. */
   note(listing: readonly string[]): void {
+    this.objects.clear()
     this.tickets.clear()
     this.copies.clear()
     for (const file of listing) {
       const parsed = parseBackingName(file)
-      if (parsed.what === 'ticket') this.noteTicket(parsed.base, file)
+      if (parsed.what === 'object') this.objects.add(parsed.base, parsed.extension)
+      else if (parsed.what === 'ticket') this.noteTicket(parsed.base, file)
       else if (parsed.what === 'copy') this.copies.add(file)
     }
   }

@@ -25,12 +25,13 @@ import {
   type Stored,
 } from './context.js'
 import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
-import { LateMeta } from './directory.js'
+import { LateMeta, type Directory } from './directory.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
 import { Fetches } from './fetches.js'
 import {
   MOMENT_MS,
+  opensToWrite,
   type AttributeChanges,
   type Attributes,
   type Caller,
@@ -49,7 +50,7 @@ import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { NotCarried, type NotCarriedKind } from './not-carried.js'
 import { openBody } from './open-body.js'
-import { OpenFiles, opensToWrite } from './open-files.js'
+import { OpenFiles } from './open-files.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
 import { setattr } from './setattr.js'
@@ -99,6 +100,10 @@ const isBare = (listing: readonly string[]): boolean =>
 interface DirectoryHandle {
   inode: Inode
   entries: Listed[] | null
+  /** what the inode was when they were listed */
+  directory: Directory | null
+  /** the entry that an adapter is being told of */
+  shown: Listed | null
 }
 
 /** What `status` tells. */
@@ -145,6 +150,8 @@ export class Drive implements Filesystem {
   readonly #recovered: string[] = []
   readonly #watch: Watch | null
   #nextDirectory = 1
+  /** its entries are being shown */
+  #listing: DirectoryHandle | null = null
   /** plaintext on its way from file to file; nobody keeps it */
   #copied: Uint8Array | null = null
 
@@ -250,7 +257,7 @@ export class Drive implements Filesystem {
   lookup(parent: number, name: string, out: Entry): boolean {
     const at = this.#tree.inode(parent)
     try {
-      const inode = this.#tree.locate(at, name, this.#stat)
+      const inode = this.#locate(at, name)
       if (inode === null) {
         // not for long: names that are not there cannot be enumerated where changes were missed
         out.validMs = MOMENT_MS
@@ -261,6 +268,14 @@ export class Drive implements Filesystem {
     } catch (error) {
       throw this.#report(error, at)
     }
+  }
+
+  /** An adapter that is being told of an entry asks for it at once: then the listing knows where it lies. */
+  #locate(parent: Inode, name: string): Inode | null {
+    const { inode, directory = null, shown = null } = this.#listing ?? {}
+    if (inode !== parent || directory === null || shown?.name !== name || shown.bearer === null)
+      return this.#tree.locate(parent, name, this.#stat)
+    return this.#tree.locateListed(parent, directory, shown.bearer, this.#stat)
   }
 
   forget(nodeid: number, lookups: number): void {
@@ -514,7 +529,7 @@ export class Drive implements Filesystem {
       throw this.#report(error, inode)
     }
     const fh = this.#nextDirectory++
-    this.#directories.set(fh, { inode, entries: null })
+    this.#directories.set(fh, { inode, entries: null, directory: null, shown: null })
     return fh
   }
 
@@ -525,15 +540,23 @@ export class Drive implements Filesystem {
     if (cookie === 0 || handle.entries === null) {
       try {
         handle.entries = list(this.#tree, inode)
+        handle.directory = inode.directory
       } catch (error) {
         throw this.#report(error, inode)
       }
     }
     if (cookie === 0 && !emit('.', inode.ino, S_IFDIR, 1)) return
     if (cookie <= 1 && !emit('..', (inode.parent ?? inode).ino, S_IFDIR, 2)) return
-    for (let i = Math.max(0, cookie - 2); i < handle.entries.length; i++) {
-      const entry = handle.entries[i]
-      if (entry !== undefined && !emit(entry.name, 0xffffffff, entry.type, i + 3)) return
+    this.#listing = handle
+    try {
+      for (let i = Math.max(0, cookie - 2); i < handle.entries.length; i++) {
+        const entry = handle.entries[i]
+        if (entry === undefined) continue
+        handle.shown = entry
+        if (!emit(entry.name, 0xffffffff, entry.type, i + 3)) return
+      }
+    } finally {
+      this.#listing = null
     }
   }
 

@@ -154,6 +154,8 @@ export class FileBody implements JournaledBlob {
       const seqFloor = place(object)
       const body = new FileBody(ctx, object, fd, stat.ino, writable, seal.mode)
       body.seqFloor = seqFloor
+      // it was taken before the header was read
+      body.#seen = stampOf(stat)
       const { length, acc, absent, chunkWrites } = seal
       if (truncating) {
         body.content.records.adopt(length, acc, absent, chunkWrites)

@@ -6,6 +6,11 @@
 // symlink and link adds one to the inode's lookup count; `forget` takes some away, and at zero the
 // nodeid may be dropped. The root is nodeid 1 and is never forgotten.
 
+import { constants } from 'node:fs'
+
+const { O_RDONLY, O_TRUNC } = constants
+const O_ACCMODE = 3
+
 /** Times are seconds and nanoseconds, since a JavaScript number cannot hold both. */
 export interface Attributes {
   ino: number
@@ -94,6 +99,10 @@ export interface Opened {
   keepCache: boolean
 }
 
+/** O_TRUNC empties a file through a handle that only reads, too. */
+export const opensToWrite = (flags: number): boolean =>
+  (flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0
+
 export interface Statfs {
   blockSize: number
   blocks: number
@@ -164,7 +173,7 @@ export interface Filesystem {
   lseek(fh: number, offset: number, whence: number): number
   /** Bytes copied: perhaps fewer than `length`, 0 only at the end of `from`. */
   copyFileRange(from: number, offset: number, to: number, toOffset: number, length: number): number
-  /** One close(2). What cannot be stored is told here. */
+  /** One close(2); of a handle that does not write an adapter need not tell. What cannot be stored is told here. */
   flush(fh: number): void
   fsync(fh: number, dataOnly: boolean): void
   release(fh: number): void

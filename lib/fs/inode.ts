@@ -99,6 +99,8 @@ export interface Inode {
   cached: Stamp | null
 }
 
+const NO_ID = new Uint8Array(16)
+
 export function newInode(nodeid: number, extension: ObjectExtension, ino: number): Inode {
   return {
     nodeid,
@@ -109,7 +111,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     name: '',
     base: '',
     stub: null,
-    dirId: new Uint8Array(16),
+    dirId: NO_ID,
     copy: null,
     left: '',
     others: [],

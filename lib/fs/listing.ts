@@ -3,13 +3,15 @@
 import type { ObjectExtension } from '../format/name.js'
 import { TYPE_OF } from './attributes.js'
 import type { Inode } from './inode.js'
-import { survey } from './survey.js'
+import { survey, type Bearer } from './survey.js'
 import type { Tree } from './tree.js'
 
 export interface Listed {
   name: string
   /** S_IFMT bits, 0 where only the blob could say */
   type: number
+  /** what bears the name; null where only a lookup can say */
+  bearer: Bearer | null
 }
 
 const typeOf = (extension: ObjectExtension): number =>
@@ -23,9 +25,10 @@ export function list(tree: Tree, inode: Inode): Listed[] {
   const bearers = survey(tree, inode, files)
   const { conflicts, pending } = tree.directory(inode)
   const listed: Listed[] = []
-  for (const [name, { extension }] of bearers)
-    if (!pending.has(name)) listed.push({ name, type: typeOf(extension) })
+  for (const [name, bearer] of bearers)
+    if (!pending.has(name)) listed.push({ name, type: typeOf(bearer.extension), bearer })
   for (const shown of [conflicts, pending])
-    for (const [name, { extension }] of shown) listed.push({ name, type: typeOf(extension) })
+    for (const [name, { extension }] of shown)
+      listed.push({ name, type: typeOf(extension), bearer: null })
   return listed
 }

@@ -42,8 +42,9 @@ function openOnce(tree: Tree, inode: Inode, writing: boolean, truncating: boolea
   tree.ctx.journal?.bring(inode.ino)
   const fd = openBlob(tree, inode, parent, writing, stat)
   try {
+    const mayHaveTicket = tree.mayHaveTicket(parent, inode.base)
     const place = (object: SealedObject): number =>
-      checkPlace(tree.ctx, tree.descriptor(parent), object, inode)
+      checkPlace(tree.ctx, tree.descriptor(parent), object, inode, mayHaveTicket)
     const kind = KIND_OF[inode.extension]
     const body = FileBody.open(tree.ctx, kind, fd, stat, writing, place, truncating)
     if (kind === KIND_FILE && body.object.seal !== null)

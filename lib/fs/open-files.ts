@@ -7,7 +7,7 @@ import { commit, stage } from './commit.js'
 import { syncFile } from './durability.js'
 import type { FileBody } from './file-body.js'
 import { NO_ERASE } from './file-content.js'
-import type { Opened } from './filesystem.js'
+import { opensToWrite, type Opened } from './filesystem.js'
 import type { Inode } from './inode.js'
 import { Later } from './later.js'
 import { makeWritable, openBody } from './open-body.js'
@@ -16,17 +16,12 @@ import { killPrivileges } from './setattr.js'
 import { isUnchanged, stampOf } from './stamp.js'
 import { isDirectory, type Tree } from './tree.js'
 
-const { O_RDONLY, O_TRUNC } = constants
-const O_ACCMODE = 3
+const { O_TRUNC } = constants
 /** lseek(2), as on Linux */
 const SEEK_DATA = 3
 const SEEK_HOLE = 4
 const TEND_EVERY_MS = 500
 const stat = emptyStat()
-
-/** O_TRUNC empties a file through a handle that only reads, too. */
-export const opensToWrite = (flags: number): boolean =>
-  (flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0
 
 const superseded = (): CofferError =>
   new CofferError(

@@ -23,7 +23,7 @@ export class Pairs {
     tagOffset: number,
   ): void {
     let page = this.#pages.get(pageOf(index))
-    if (page === undefined) this.#pages.set(pageOf(index), (page = Uint8Array.from(absent)))
+    if (page === undefined) this.#pages.set(pageOf(index), (page = new Uint8Array(absent.length)))
     const at = within(index)
     page.set(nonce.subarray(nonceOffset, nonceOffset + NONCE_SIZE), at)
     page.set(tag.subarray(tagOffset, tagOffset + TAG_SIZE), at + NONCE_SIZE)

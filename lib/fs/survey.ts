@@ -9,7 +9,8 @@ import type { Directory } from './directory.js'
 import { blobPath, plainPath, type Copy, type Inode } from './inode.js'
 import type { Tree } from './tree.js'
 
-interface Bearer {
+export interface Bearer {
+  name: string
   /** under several ids, or with several extensions, the lowest has the name */
   rank: number
   file: string
@@ -65,7 +66,7 @@ function bearerOf(
   dirfd: number,
   file: string,
   { base, extension }: { base: string; extension: ObjectExtension },
-): (Bearer & { name: string }) | null {
+): Bearer | null {
   const decoded = decodeEntry(tree.ctx, directory.ids, dirfd, base, extension, file)
   if (decoded === null) return null
   const { name, dirId } = decoded

@@ -91,17 +91,18 @@ export const hasLinkTicket = (
 
 /**
  * Is the object at home there? Returns the sealSeq of a ticket that counts, or 0: the floor of the
- * next seal. Throws OBJECT_MISPLACED.
+ * next seal. `mayHaveTicket` false: no ticket lies beside it. Throws OBJECT_MISPLACED.
  */
 export function checkPlace(
   ctx: Context,
   dirfd: number,
   object: SealedObject,
   place: Place,
+  mayHaveTicket = true,
 ): number {
   const { seal } = object
   if (seal === null) throw new CofferError('OBJECT_DAMAGED', 'no seal')
-  const found = readTicket(ctx, dirfd, object, place)
+  const found = mayHaveTicket ? readTicket(ctx, dirfd, object, place) : null
   if (found !== null) return found.ticket.sealSeq
   if (isSealedAt(object, place)) return 0
   const { prevTag } = seal

@@ -30,7 +30,7 @@ import {
 } from './inode.js'
 import { lendObject, type SealedObject } from './sealed-object.js'
 import { isUnchanged, stampOf } from './stamp.js'
-import { survey } from './survey.js'
+import { survey, type Bearer } from './survey.js'
 import { checkPlace } from './tickets.js'
 
 const { S_IFDIR, S_IFMT, S_IFREG } = constants
@@ -64,6 +64,8 @@ export class Tree {
   /** begins and ends to watch a directory; returns its watch, -1 where there is none */
   watch: (inode: Inode, dirfd: number) => number = () => -1
   unwatch: (inode: Inode) => void = () => undefined
+  /** takes in what others have done so far where a directory is watched */
+  catchUp: () => void = () => undefined
   /** for how long what is said of the names in a directory may be believed */
   validMs: (directory: Inode) => number = () => MOMENT_MS
   /** told that a blob which nobody has open gets another time here: inotify says that it was written to */
@@ -175,6 +177,7 @@ export class Tree {
   }
 
   #note(at: Pick<Name, 'parent' | 'base' | 'copy'>, inode: Inode): void {
+    at.parent.directory?.objects.add(at.base, inode.extension)
     ;(at.parent.entries ??= new Map()).set(fileOf(inode, at), inode)
   }
 
@@ -189,8 +192,21 @@ export class Tree {
     return encodeName(this.ctx.engine, id.generation.name, id.dirId, name)
   }
 
+  /** False where nobody has to look for a ticket beside a base of that directory. */
+  mayHaveTicket(parent: Inode, base: string): boolean {
+    return !this.#knows(parent) || this.directory(parent).tickets.has(base)
+  }
+
+  /** Is what is known of the names in a directory true at this moment? */
+  #knows(parent: Inode): boolean {
+    if (parent.watch < 0 || this.ctx.fetches.placeholders.hasStubs) return false
+    this.catchUp()
+    return parent.watch >= 0 && parent.directory?.stale === false
+  }
+
   /** The inode at that name, with `stat` filled from its backing file, or null. */
   locate(parent: Inode, name: string, stat: FileStat): Inode | null {
+    const known = this.#knows(parent)
     const directory = this.directory(parent)
     const pending = directory.pending.get(name)
     if (pending !== undefined && pending.body !== null) {
@@ -202,6 +218,7 @@ export class Tree {
     for (const id of directory.ids) {
       const { base } = this.encode(id, name)
       for (const extension of OBJECT_EXTENSIONS) {
+        if (known && !directory.objects.mayHave(base, extension)) continue
         if (this.ctx.backing.stat(dirfd, base + extension, stat) && this.#isOurs(extension, stat)) {
           const inode = this.adopt(parent, name, base, extension, id.dirId, stat)
           inode.stub = null
@@ -213,6 +230,19 @@ export class Tree {
       (placeholders.hasStubs ? this.#locateStub(parent, name, dirfd, stat) : null) ??
       this.#locateConflict(parent, directory, name, stat)
     )
+  }
+
+  /** The same of a name that a listing of `directory` has shown just now. */
+  locateListed(parent: Inode, directory: Directory, bearer: Bearer, stat: FileStat): Inode | null {
+    const { name, file, base, extension, dirId } = bearer
+    const isThere =
+      this.directory(parent) === directory &&
+      this.ctx.backing.stat(this.descriptor(parent), file, stat) &&
+      this.#isOurs(extension, stat)
+    if (!isThere) return this.locate(parent, name, stat)
+    const inode = this.adopt(parent, name, base, extension, dirId, stat)
+    inode.stub = null
+    return inode
   }
 
   /**

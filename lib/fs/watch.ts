@@ -56,6 +56,9 @@ export class Watch {
       this.#folder?.remove(inode.watch)
       inode.watch = -1
     }
+    tree.catchUp = () => {
+      this.take()
+    }
     tree.validMs = (directory) => this.#validMs(directory)
     if (this.#folder !== null) tree.touched = (inode) => this.#touched.add(inode)
     tree.outdated = (parent, name) => {
@@ -124,6 +127,7 @@ export class Watch {
     // the directory's own times have moved
     if (event.entry) this.#attributes(parent)
     const parsed = parseBackingName(file)
+    if (parsed.what === 'object') directory.objects.add(parsed.base, parsed.extension)
     if (parsed.what === 'meta') this.#identity(parent, directory)
     else if (parsed.what === 'ticket') this.#ticket(parent, directory, parsed.base, file)
     else if (parsed.what === 'sidecar') this.#named(parent, directory, parsed.base)

@@ -266,6 +266,12 @@ void t.test('CREATE, WRITE, READ: the bytes, and no further than a number goes',
   t.equal(inode.attributes.size, 0)
   t.equal(inode.attributes.mode, 0o100755, 'O_TRUNC with FUSE_OPEN_KILL_SUIDGID')
   t.equal(send(OPCODE.RELEASE, nodeid, fh, 0, 0, 0n)?.errno, 0)
+
+  const NOFLUSH = 1 << 5
+  const flagsOf = (flags: number): number =>
+    bodyOf(send(OPCODE.OPEN, nodeid, flags, 0)).readUInt32LE(8)
+  t.equal(flagsOf(0) & NOFLUSH, NOFLUSH, 'what only reads need not tell its close')
+  for (const flags of [1, 2, O_TRUNC]) t.equal(flagsOf(flags) & NOFLUSH, 0)
   t.end()
 })
 

@@ -7,7 +7,7 @@ import type { Reply } from './reply.js'
 import { DIRENT, ENTRY_OUT, MAX_IO, OUT_HEADER_SIZE, READ_IN, RELEASE_IN } from './wire.js'
 
 export const opendir: Handler = ({ fs, request, reply }) =>
-  reply.opened(fs.opendir(request.nodeid), false)
+  reply.opened(fs.opendir(request.nodeid), false, true)
 
 export const releasedir: Handler = ({ fs, request }) => {
   fs.releasedir(request.u64(RELEASE_IN.fh))

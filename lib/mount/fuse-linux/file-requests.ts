@@ -1,6 +1,7 @@
 // Requests on open files.
 
 import { CofferError } from '../../errors.js'
+import { opensToWrite } from '../../fs/filesystem.js'
 import type { Exchange, Handler } from './exchange.js'
 import {
   COPY_FILE_RANGE_IN,
@@ -24,12 +25,14 @@ import {
 const FALLOC_FL_PUNCH_HOLE = 2
 
 export const open: Handler = ({ fs, request, reply, attributes }) => {
-  const opened = fs.open(request.nodeid, request.u32(OPEN_IN.flags))
+  const flags = request.u32(OPEN_IN.flags)
+  const opened = fs.open(request.nodeid, flags)
   // O_TRUNC by somebody who may not keep set-uid bits
   if (request.u32(OPEN_IN.open_flags) & FUSE_OPEN_KILL_SUIDGID) {
     fs.setattr(request.nodeid, { killPriv: true, fh: opened.fh }, attributes)
   }
-  return reply.opened(opened.fh, opened.keepCache)
+  // what only reads has nothing to store when it is closed
+  return reply.opened(opened.fh, opened.keepCache, opensToWrite(flags))
 }
 
 export const read: Handler = ({ fs, request, reply }) => {

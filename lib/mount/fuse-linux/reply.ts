@@ -9,6 +9,7 @@ import {
   ATTR_OUT,
   ENTRY_OUT,
   FOPEN_KEEP_CACHE,
+  FOPEN_NOFLUSH,
   GETXATTR_OUT,
   IN_HEADER,
   LSEEK_OUT,
@@ -68,12 +69,13 @@ export class Reply {
 
   created(entry: Entry, opened: Opened): number {
     this.entryAt(OUT_HEADER_SIZE, entry)
-    this.#openedAt(OUT_HEADER_SIZE + ENTRY_OUT.size, opened.fh, opened.keepCache)
+    this.#openedAt(OUT_HEADER_SIZE + ENTRY_OUT.size, opened.fh, opened.keepCache, true)
     return ENTRY_OUT.size + OPEN_OUT.size
   }
 
-  opened(fh: number, keepCache: boolean): number {
-    this.#openedAt(OUT_HEADER_SIZE, fh, keepCache)
+  /** `flushes`: a close(2) is to be told. */
+  opened(fh: number, keepCache: boolean, flushes: boolean): number {
+    this.#openedAt(OUT_HEADER_SIZE, fh, keepCache, flushes)
     return OPEN_OUT.size
   }
 
@@ -147,9 +149,12 @@ export class Reply {
     return Math.min(validMs, this.#believedMs)
   }
 
-  #openedAt(at: number, fh: number, keepCache: boolean): void {
+  #openedAt(at: number, fh: number, keepCache: boolean, flushes: boolean): void {
     this.u64(at + OPEN_OUT.fh, fh)
-    this.u32(at + OPEN_OUT.open_flags, keepCache ? FOPEN_KEEP_CACHE : 0)
+    this.u32(
+      at + OPEN_OUT.open_flags,
+      (keepCache ? FOPEN_KEEP_CACHE : 0) | (flushes ? 0 : FOPEN_NOFLUSH),
+    )
     this.u32(at + OPEN_OUT.padding, 0)
   }
 

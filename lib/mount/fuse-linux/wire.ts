@@ -204,6 +204,7 @@ export const FATTR = {
 } as const
 
 export const FOPEN_KEEP_CACHE = 1 << 1
+export const FOPEN_NOFLUSH = 1 << 5
 export const FUSE_OPEN_KILL_SUIDGID = 1 << 0
 export const FUSE_WRITE_KILL_SUIDGID = 1 << 2
 export const FUSE_FSYNC_FDATASYNC = 1 << 0
