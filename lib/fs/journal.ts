@@ -181,6 +181,11 @@ export class Journal {
     return this.entry.filled > BUFFER_MAX
   }
 
+  /** The same, where a change waits; what is told of new names may wait for more, or for `tend`. */
+  settle(): void {
+    if (this.#queue.length > 0 || this.#durable) this.flush()
+  }
+
   /** Writes what waits, makes it durable where that is asked for, and then does it. Throws the first error. */
   flush(): void {
     const queue = this.#queue
@@ -276,7 +281,7 @@ export class Journal {
     this.#enliven(blob, seal)
   }
 
-  /** A new blob has got its name. Nobody waits for this entry: it is written with the next. */
+  /** A new blob has got its name. Nobody waits for this entry: it is written with the next, or by `tend`. */
   born(blob: JournaledBlob): void {
     this.entry.begin()
     const at = this.entry.record(0, HEADER_SIZE - RECORD_OVERHEAD)
@@ -323,6 +328,7 @@ export class Journal {
   /** Syncs the blobs that have been quiet; milliseconds until the next may be, or Infinity. */
   tend(): number {
     const now = this.#clock()
+    if (this.entry.filled > 0) this.flush()
     let next = this.#tendBorn(now)
     for (const [ino, live] of this.#live) {
       if (live.blob?.dirty === true || this.#stuck.has(ino)) continue

@@ -38,6 +38,8 @@ const STUBBED = OBJECT_EXTENSIONS.filter((extension) => extension !== '.cfd')
 
 /** A directory that took long to read may stay unseen for so many times as long. */
 const RELOAD_SHARE = 20
+/** A kernel that makes something looks its name up just before. */
+const JUST_NOW_MS = 20
 
 export const isDirectory = (inode: Inode): boolean => inode.extension === '.cfd'
 
@@ -60,6 +62,10 @@ export class Tree {
   readonly #byIno = new Map<number, Inode>()
   readonly #descriptors: LRUCache<Inode, number>
   readonly #scratch = emptyStat()
+  /** the name that was encoded last, since it is asked for again at once */
+  #encoded: { id: DirectoryId; name: string; as: EncodedName } | null = null
+  /** the name that was looked for last and is not there, until anything gets a name */
+  #missed: { parent: Inode; name: string; at: number } | null = null
   // of the vault folder's watch, where there is one
   /** begins and ends to watch a directory; returns its watch, -1 where there is none */
   watch: (inode: Inode, dirfd: number) => number = () => -1
@@ -175,6 +181,7 @@ export class Tree {
   }
 
   #note(at: Pick<Name, 'parent' | 'base' | 'copy'>, inode: Inode): void {
+    this.#missed = null
     ;(at.parent.entries ??= new Map()).set(fileOf(inode, at), inode)
   }
 
@@ -186,7 +193,22 @@ export class Tree {
 
   /** The backing name that `name` has in `parent`, under one of its ids. */
   encode(id: DirectoryId, name: string): EncodedName {
-    return encodeName(this.ctx.engine, id.generation.name, id.dirId, name)
+    const last = this.#encoded
+    if (last?.id === id && last.name === name) return last.as
+    const as = encodeName(this.ctx.engine, id.generation.name, id.dirId, name)
+    this.#encoded = { id, name, as }
+    return as
+  }
+
+  /** Throws EEXIST. Believes a look that found nothing just now. */
+  assertFree(parent: Inode, name: string): void {
+    const missed = this.#missed
+    if (missed?.parent === parent && missed.name === name) {
+      const age = this.ctx.clock() - missed.at
+      if (age >= 0 && age < JUST_NOW_MS) return
+    }
+    if (this.locate(parent, name, this.#scratch) !== null)
+      throw new CofferError('EEXIST', 'the name is taken')
   }
 
   /** The inode at that name, with `stat` filled from its backing file, or null. */
@@ -209,10 +231,11 @@ export class Tree {
         }
       }
     }
-    return (
+    const other =
       (placeholders.hasStubs ? this.#locateStub(parent, name, dirfd, stat) : null) ??
       this.#locateConflict(parent, directory, name, stat)
-    )
+    if (other === null) this.#missed = { parent, name, at: this.ctx.clock() }
+    return other
   }
 
   /**
