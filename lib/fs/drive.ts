@@ -52,6 +52,7 @@ import { openBody } from './open-body.js'
 import { OpenFiles, opensToWrite } from './open-files.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
+import { Room } from './room.js'
 import { setattr } from './setattr.js'
 import { Tree } from './tree.js'
 import { Watch, type Outdated } from './watch.js'
@@ -198,6 +199,7 @@ export class Drive implements Filesystem {
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),
+      room: new Room(backing, clock),
       stored: { files: 0, bytes: 0 },
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
