@@ -1,9 +1,9 @@
 // The primitives that node:crypto offers in the right shape: both engines use them as they are.
 
-import { createHash, hkdfSync, scryptSync } from 'node:crypto'
+import { hash, hkdfSync, scryptSync } from 'node:crypto'
 
 export function sha256(data: Uint8Array): Uint8Array {
-  return unbuffered(createHash('sha256').update(data).digest())
+  return unbuffered(hash('sha256', data, 'buffer'))
 }
 
 export function hkdf(

@@ -26,10 +26,10 @@ export class XaesOpenssl implements Xaes {
     this.#ssl = ssl
     this.#gcm = gcm
     this.#ecb = openContext(ssl, ecb, key)
-    const l = new Uint8Array(16)
-    ssl.CipherUpdate(this.#ecb, addressOf(l), ssl.ignoredLength, addressOf(l), 16)
-    this.#mask = derivationMask(l)
-    l.fill(0)
+    blocks.fill(0, 0, 16)
+    ssl.CipherUpdate(this.#ecb, this.#blocks, ssl.ignoredLength, this.#blocks, 16)
+    this.#mask = derivationMask(blocks.subarray(0, 16))
+    blocks.fill(0, 0, 16)
   }
 
   seal(

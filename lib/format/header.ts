@@ -2,12 +2,12 @@
 //
 // Nothing in it ever changes but the wrap of the file key (S[32..112)), and that only by a re-wrap.
 
-import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import type { Xaes } from '../crypto/engine.js'
 import {
   FORMAT_VERSION,
   HEADER_SIZE,
+  ID_SIZE,
   KEY_SIZE,
   KIND_FILE,
   KIND_SPECIAL,
@@ -37,8 +37,13 @@ const RESERVED = 112
 
 export const hasChunks = (kind: Kind): boolean => kind === KIND_FILE || kind === KIND_SYMLINK
 
-const wrapAad = (header: Uint8Array, vaultId: Uint8Array): Uint8Array =>
-  Buffer.concat([header.subarray(0, WRAP_NONCE), vaultId])
+const aad = new Uint8Array(WRAP_NONCE + ID_SIZE)
+
+function wrapAad(header: Uint8Array, vaultId: Uint8Array): Uint8Array {
+  for (let i = 0; i < WRAP_NONCE; i++) aad[i] = header[i] ?? 0
+  aad.set(vaultId, WRAP_NONCE)
+  return aad
+}
 
 /** Writes S[0..128) and wraps `fk`. `header` is otherwise left alone. */
 export function buildStatic(

@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer'
 import { CofferError } from '../errors.js'
 import type { Cmac, Engine, Siv, Xaes } from '../crypto/engine.js'
 import {
+  ID_SIZE,
   KEY_SIZE,
   LABEL_LOCAL_STATE,
   LABEL_NAME,
@@ -96,6 +97,11 @@ export class Keyring {
   }
 }
 
+// the salt and the info of an object's keys
+const salt = new Uint8Array(2 * ID_SIZE)
+const info = new Uint8Array(LABEL_OBJECT.length + 3)
+info.set(LABEL_OBJECT)
+
 /** The keys of one object. All but the seal's are set up when first asked for. */
 export class ObjectKeys {
   readonly seal: Xaes
@@ -116,8 +122,12 @@ export class ObjectKeys {
     chunkLog2: number,
   ) {
     this.#engine = engine
-    const info = Buffer.concat([LABEL_OBJECT, Buffer.from([kind, suite, chunkLog2])])
-    this.#okm = engine.hkdf(fk, Buffer.concat([vaultId, objectId]), info, 128)
+    salt.set(vaultId)
+    salt.set(objectId, ID_SIZE)
+    info[LABEL_OBJECT.length] = kind
+    info[LABEL_OBJECT.length + 1] = suite
+    info[LABEL_OBJECT.length + 2] = chunkLog2
+    this.#okm = engine.hkdf(fk, salt, info, 128)
     this.seal = engine.xaes(this.#okm.subarray(32, 64))
   }
 

@@ -12,6 +12,7 @@ import {
 } from '../format/constants.js'
 import type { ObjectExtension } from '../format/name.js'
 import type { FileStat } from '../store/backing.js'
+import { changedAt } from './directory.js'
 import { MOMENT_MS, type Attributes } from './filesystem.js'
 import { backingName, type Inode } from './inode.js'
 import { modeIsSealed } from './mode.js'
@@ -87,6 +88,15 @@ function validMs(tree: Tree, inode: Inode, { nlink }: FileStat): number {
   return Math.min(tree.validMs(inode), parent === null ? Infinity : tree.validMs(parent))
 }
 
+/** Its content is of that moment. A chmod or an attribute may have moved ctime since. */
+function moved(out: Attributes, { sec, nsec }: { sec: number; nsec: number }): void {
+  out.mtimeSec = sec
+  out.mtimeNsec = nsec
+  if (sec < out.ctimeSec || (sec === out.ctimeSec && nsec <= out.ctimeNsec)) return
+  out.ctimeSec = sec
+  out.ctimeNsec = nsec
+}
+
 export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attributes): void {
   const { body } = inode
   out.ino = inode.ino
@@ -110,8 +120,13 @@ export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attrib
   out.mtimeNsec = stat.mtimeNsec
   out.ctimeSec = stat.ctimeSec
   out.ctimeNsec = stat.ctimeNsec
-  if (inode.extension === '.cfd' || inode.extension === '.cfs') {
-    out.size = inode.extension === '.cfd' ? stat.size : 0
+  if (inode.extension === '.cfs') {
+    out.size = 0
+    return
+  }
+  if (inode.extension === '.cfd') {
+    out.size = stat.size
+    if (inode.madeAt !== null) moved(out, changedAt(inode, stat))
     return
   }
   if (inode.stub !== null) {
@@ -128,14 +143,7 @@ export function attributes(tree: Tree, inode: Inode, stat: FileStat, out: Attrib
   // an open file knows better than its blob
   out.size = body.content.size
   if (body.dirty) {
-    const { sec, nsec } = timeOf(body.changedAt)
-    out.mtimeSec = sec
-    out.mtimeNsec = nsec
-    // a chmod or an attribute may have moved the blob's own since
-    if (sec > out.ctimeSec || (sec === out.ctimeSec && nsec > out.ctimeNsec)) {
-      out.ctimeSec = sec
-      out.ctimeNsec = nsec
-    }
+    moved(out, timeOf(body.changedAt))
   }
   const { atime, mtime } = body.set
   if (typeof atime !== 'string') {

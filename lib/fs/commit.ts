@@ -5,7 +5,7 @@ import { conflictName, type Origin } from '../format/conflict.js'
 import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
 import { nameToSeal } from './hard-links.js'
-import { directoryChanged } from './directory.js'
+import { changedAt, directoryChanged } from './directory.js'
 import type { Inode } from './inode.js'
 import { keepCopy } from './move.js'
 import { nameBlob } from './nameless.js'
@@ -16,11 +16,12 @@ import { writeSidecar } from './small-files.js'
 import type { Tree } from './tree.js'
 
 const stat = emptyStat()
+const home = emptyStat()
 
 /** Seals an open file whose content or mode differs from its seal; a new one gets its name. */
 export function commit(tree: Tree, inode: Inode, durable = false): void {
   stage(tree, inode, durable)
-  tree.ctx.journal?.flush()
+  tree.ctx.journal?.settle()
 }
 
 /** The same up to the journal's next flush, which several files can share. */
@@ -38,11 +39,11 @@ export function stage(tree: Tree, inode: Inode, durable = false): void {
 
 function seal(tree: Tree, inode: Inode, durable: boolean): void {
   if (inode.body === null) return
-  if (inode.pending) takeRefuge(tree, inode)
+  if (inode.pending) takeRefuge(tree, inode, home)
   else if (inode.parent !== null) {
     // a name that came back while the blob is copied makes no difference
     if (inode.rescue !== null || !namesItsBlob(tree, inode, inode.body)) {
-      takeRefuge(tree, inode)
+      takeRefuge(tree, inode, home)
       rescue(tree, inode)
     }
   }
@@ -55,17 +56,19 @@ function seal(tree: Tree, inode: Inode, durable: boolean): void {
     )
   }
   keepCopy(tree, inode)
-  tree.ctx.backing.statFd(body.fd, stat)
-  const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
-  if (inode.pending && parent !== null) giveName(tree, inode, parent, mode)
-  // a name that we have never seen may still lead to what we saw unlinked
-  else if (parent === null && stat.nlink === 0) {
-    body.content.unprotect()
-    return
-  } else {
+  const type = TYPE_OF[inode.extension]
+  // nobody else can have changed the mode of what has no name
+  if (inode.pending && parent !== null) giveName(tree, inode, parent, type | (body.mode & 0o7777))
+  else {
+    tree.ctx.backing.statFd(body.fd, stat)
+    // a name that we have never seen may still lead to what we saw unlinked
+    if (parent === null && stat.nlink === 0) {
+      body.content.unprotect()
+      return
+    }
     const { place, above } = nameToSeal(tree, inode, body.object, stat.nlink)
     body.seqFloor = Math.max(body.seqFloor, above)
-    if (!body.stage(place, mode, ZERO16, durable)) {
+    if (!body.stage(place, type | permissions(tree, inode, stat), ZERO16, durable)) {
       // an earlier seal may be on its way to the disk still, and the times are
       inode.synced = false
       return
@@ -77,6 +80,7 @@ function seal(tree: Tree, inode: Inode, durable: boolean): void {
   inode.closedAt = tree.ctx.clock()
 }
 
+/** `home` is what its directory looks like. */
 function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
   const { body } = inode
   if (body === null) return
@@ -85,13 +89,12 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
   const directory = tree.directory(parent)
   const dirfd = tree.descriptor(parent)
   // the directory's mtime has moved when the file was made, and may have been set since
-  backing.statDirectory(dirfd, stat)
-  const { mtimeSec: sec, mtimeNsec: nsec } = stat
+  const mtime = changedAt(parent, home)
   for (let attempt = 0; attempt < 10; attempt++) {
     const encoded = tree.encode(directory.first, inode.name)
     body.stage({ parentDirId: directory.first.dirId, name: inode.name }, mode, ZERO16, false)
     // it has a seal already where an earlier attempt did not come to name it
-    tree.ctx.journal?.flush()
+    tree.ctx.journal?.settle()
     writeSidecar(tree, dirfd, encoded)
     // unlike a file it is what its name leads to, as soon as that is on the disk
     if (inode.extension === '.cfl') backing.datasync(body.fd)
@@ -101,7 +104,8 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
       tree.place(inode, parent, inode.name, encoded.base, directory.first.dirId)
       inode.pending = false
       tree.ctx.journal?.born(body)
-      if (inode.extension === '.cff') directoryChanged(tree.ctx, dirfd, { sec, nsec })
+      if (inode.extension === '.cff') directoryChanged(tree.ctx, dirfd, mtime)
+      if (directory.pending.size === 0) parent.madeAt = null
       return
     } catch (error) {
       if (!(error instanceof CofferError) || error.code !== 'EEXIST') {

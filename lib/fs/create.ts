@@ -4,14 +4,15 @@ import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { KIND_SPECIAL } from '../format/constants.js'
 import type { ObjectExtension } from '../format/name.js'
-import { emptyStat } from '../store/backing.js'
+import { emptyStat, type FileStat } from '../store/backing.js'
 import { KIND_OF, permissions } from './attributes.js'
 import { commit } from './commit.js'
-import { directoryChanged, newMeta, rememberMeta } from './directory.js'
+import { newMeta, rememberMeta } from './directory.js'
 import { FileBody } from './file-body.js'
 import type { Caller } from './filesystem.js'
 import { blobPath, type Inode } from './inode.js'
 import { backingMode } from './mode.js'
+import { timeOf } from './nonces.js'
 import { headerSeal, SealedObject, ZERO16 } from './sealed-object.js'
 import { withOwnMeta } from './own-meta.js'
 import { openUnnamed, temporaryName, writeSidecar, writeSmall } from './small-files.js'
@@ -43,22 +44,39 @@ function ownership(tree: Tree, parent: Inode, caller: Caller): Ownership {
   return { uid: caller.uid, gid: setgid ? stat.gid : caller.gid, setgid }
 }
 
-/** Only root can give files away; for everybody else the backing file is already theirs. */
-function own(tree: Tree, fd: number, { uid, gid }: Ownership): void {
-  tree.ctx.backing.statFd(fd, stat)
-  if (stat.uid === uid && stat.gid === gid) return
-  try {
-    tree.ctx.backing.chownFd(fd, uid, gid)
-    tree.ctx.notCarried.owner(tree, uid, gid)
-  } catch (error) {
-    if (!(error instanceof CofferError) || error.code !== 'EPERM') throw error
+/**
+ * Owner and mode of a new backing object, and what it looks like then. Only root can give files away;
+ * for everybody else it is already theirs.
+ */
+function settle(
+  tree: Tree,
+  fd: number,
+  bits: number,
+  { uid, gid }: Ownership,
+  out: FileStat,
+): void {
+  const { backing, notCarried } = tree.ctx
+  backing.statFd(fd, out)
+  const isTheirs = out.uid === uid && out.gid === gid
+  if (isTheirs && (out.mode & 0o7777) === bits) return
+  if (!isTheirs) {
+    try {
+      backing.chownFd(fd, uid, gid)
+      notCarried.owner(tree, uid, gid)
+    } catch (error) {
+      if (!(error instanceof CofferError) || error.code !== 'EPERM') throw error
+    }
   }
+  backing.chmodFd(fd, bits)
+  backing.statFd(fd, out)
 }
 
 function assertFree(tree: Tree, parent: Inode, name: string): void {
   tree.encode(withOwnMeta(tree, parent).first, name)
-  if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
+  tree.assertFree(parent, name)
 }
+
+// Each fills `out` from what it has made.
 
 /** A new file or link with an open body, not yet named. */
 function createBody(
@@ -68,6 +86,7 @@ function createBody(
   extension: ObjectExtension,
   mode: number,
   caller: Caller,
+  out: FileStat,
 ): Inode {
   const { backing } = tree.ctx
   assertFree(tree, parent, name)
@@ -86,15 +105,13 @@ function createBody(
   }
   let inode: Inode | null = null
   try {
-    backing.chmodFd(fd, bits)
-    own(tree, fd, owner)
-    backing.statFd(fd, stat)
+    settle(tree, fd, bits, owner, out)
     inode = unnamed
-      ? tree.addPending(parent, name, extension, stat.ino)
-      : tree.adopt(parent, name, base, extension, first.dirId, stat)
-    inode.body = FileBody.create(tree.ctx, KIND_OF[extension], fd, stat.ino, mode & 0o7777)
+      ? tree.addPending(parent, name, extension, out.ino)
+      : tree.adopt(parent, name, base, extension, first.dirId, out)
+    inode.body = FileBody.create(tree.ctx, KIND_OF[extension], fd, out.ino, mode & 0o7777)
     born(tree, inode)
-    if (unnamed && extension === '.cff') directoryChanged(tree.ctx, tree.descriptor(parent))
+    if (unnamed && extension === '.cff') parent.madeAt = timeOf(tree.ctx.clock())
     return inode
   } catch (error) {
     if (inode !== null) tree.unlinked(inode)
@@ -104,17 +121,22 @@ function createBody(
 }
 
 /** A file without a name (O_TMPFILE), open. */
-export function tmpfile(tree: Tree, parent: Inode, mode: number, caller: Caller): Inode {
+export function tmpfile(
+  tree: Tree,
+  parent: Inode,
+  mode: number,
+  caller: Caller,
+  out: FileStat,
+): Inode {
   const { backing } = tree.ctx
   const owner = ownership(tree, parent, caller)
-  const fd = backing.createUnnamed(tree.descriptor(parent), backingMode(mode, false))
+  const bits = backingMode(mode, false)
+  const fd = backing.createUnnamed(tree.descriptor(parent), bits)
   if (fd < 0) throw new CofferError('EOPNOTSUPP', 'the vault folder takes no files without a name')
   try {
-    backing.chmodFd(fd, backingMode(mode, false))
-    own(tree, fd, owner)
-    backing.statFd(fd, stat)
-    const inode = tree.addNameless('.cff', stat.ino)
-    inode.body = FileBody.create(tree.ctx, KIND_OF['.cff'], fd, stat.ino, mode)
+    settle(tree, fd, bits, owner, out)
+    const inode = tree.addNameless('.cff', out.ino)
+    inode.body = FileBody.create(tree.ctx, KIND_OF['.cff'], fd, out.ino, mode)
     return born(tree, inode)
   } catch (error) {
     backing.close(fd)
@@ -129,8 +151,9 @@ export function create(
   name: string,
   mode: number,
   caller: Caller,
+  out: FileStat,
 ): Inode {
-  return createBody(tree, parent, name, '.cff', mode & 0o7777 & ~caller.umask, caller)
+  return createBody(tree, parent, name, '.cff', mode & 0o7777 & ~caller.umask, caller, out)
 }
 
 export function symlink(
@@ -139,11 +162,13 @@ export function symlink(
   name: string,
   target: Uint8Array,
   caller: Caller,
+  out: FileStat,
 ): Inode {
-  const inode = createBody(tree, parent, name, '.cfl', 0o777, caller)
+  const inode = createBody(tree, parent, name, '.cfl', 0o777, caller, out)
   try {
     inode.body?.content.write(0, target, 0, target.length)
     commit(tree, inode)
+    if (inode.body !== null) tree.ctx.backing.statFd(inode.body.fd, out)
     inode.closedAt = 0
     return inode
   } catch (error) {
@@ -161,6 +186,7 @@ export function mkdir(
   name: string,
   mode: number,
   caller: Caller,
+  out: FileStat,
 ): Inode {
   const { backing } = tree.ctx
   assertFree(tree, parent, name)
@@ -184,12 +210,11 @@ export function mkdir(
     made = backing.openDirectory(dirfd, first)
     if (meta >= 0) backing.nameUnnamed(meta, made, file)
     else writeSmall(tree, made, file, header, true)
-    own(tree, made, owner)
-    backing.chmodFd(made, backingMode(bits, true))
+    settle(tree, made, backingMode(bits, true), owner, out)
     if (first !== shown) backing.rename(dirfd, first, dirfd, shown)
     rememberMeta(tree.ctx, object)
-    backing.statFd(made, stat)
-    return born(tree, tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, stat))
+    backing.statFd(made, out)
+    return born(tree, tree.adopt(parent, name, encoded.base, '.cfd', directory.first.dirId, out))
   } catch (error) {
     if (made >= 0) removeQuietly(tree, made, dirfd, file, first)
     throw error
@@ -218,6 +243,7 @@ export function mknod(
   mode: number,
   rdev: number,
   caller: Caller,
+  out: FileStat,
 ): Inode {
   const { backing } = tree.ctx
   assertFree(tree, parent, name)
@@ -236,14 +262,13 @@ export function mknod(
     object.begin(headerSeal(tree.ctx, place, bits, ZERO16, rdev), 0, (bytes, offset) => {
       backing.write(fd, bytes, 0, bytes.length, offset)
     })
-    own(tree, fd, owner)
-    backing.chmodFd(fd, backingMode(bits & 0o7777, false))
+    settle(tree, fd, backingMode(bits & 0o7777, false), owner, out)
     writeSidecar(tree, dirfd, encoded)
     backing.datasync(fd)
     if (temporary === null) backing.nameUnnamed(fd, dirfd, file)
     else if (temporary !== file) backing.rename(dirfd, temporary, dirfd, file)
-    backing.statFd(fd, stat)
-    return born(tree, tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, stat))
+    backing.statFd(fd, out)
+    return born(tree, tree.adopt(parent, name, encoded.base, '.cfs', directory.first.dirId, out))
   } catch (error) {
     if (temporary !== null && backing.stat(dirfd, temporary, stat)) backing.unlink(dirfd, temporary)
     throw error

@@ -10,7 +10,7 @@ import type { Generation } from '../format/keys.js'
 import { idOf } from '../format/memory.js'
 import { metaName, parseBackingName } from '../format/name.js'
 import { previousTag, type Seal } from '../format/seal.js'
-import { emptyStat, type FileTime } from '../store/backing.js'
+import { emptyStat, type FileStat, type FileTime } from '../store/backing.js'
 import { BackingNames } from './backing-names.js'
 import type { Context } from './context.js'
 import type { Copy, Inode } from './inode.js'
@@ -136,6 +136,16 @@ export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compa
 export const sameIds = (a: readonly DirectoryId[], b: readonly DirectoryId[]): boolean =>
   a.length === b.length && a.every(({ dirId }, i) => sameBytes(dirId, b[i]?.dirId ?? dirId))
 
+/** mtime of a directory that looks like `stat`, with what was made in it and is not shown yet. */
+export function changedAt(
+  { madeAt }: Inode,
+  { mtimeSec: sec, mtimeNsec: nsec }: FileStat,
+): { sec: number; nsec: number } {
+  const isLater =
+    madeAt !== null && (madeAt.sec > sec || (madeAt.sec === sec && madeAt.nsec > nsec))
+  return isLater ? madeAt : { sec, nsec }
+}
+
 /**
  * The times of a directory that has got or lost a name which the vault folder does not show (yet).
  * Only its owner may set them; where that is somebody else they move with the seal.
@@ -230,7 +240,7 @@ export function newMeta(
 ): { object: SealedObject; file: string } {
   const object = SealedObject.create(ctx, KIND_DIRECTORY)
   const dirId = new Uint8Array(ID_SIZE)
-  ctx.random(dirId)
+  ctx.nonces.random(dirId)
   object.begin(headerSeal(ctx, place, mode, dirId, 0), 0, () => undefined)
   return { object, file: metaName(object.objectId) }
 }

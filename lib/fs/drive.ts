@@ -53,6 +53,7 @@ import { openBody } from './open-body.js'
 import { OpenFiles } from './open-files.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
+import { Room } from './room.js'
 import { setattr } from './setattr.js'
 import { Tree } from './tree.js'
 import { Watch, type Outdated } from './watch.js'
@@ -131,6 +132,8 @@ const COPY_MAX = 4 * 1024 * 1024
 /** Damaged objects, and words about recovery, that `status` has at most. */
 const DAMAGED_MAX = 50
 const WRITING_MAX = 50
+/** The least that a kernel can be told. */
+const MADE_MS = 1
 
 /** Nothing is wrong with the object itself. */
 const PASSING: readonly string[] = [
@@ -203,6 +206,7 @@ export class Drive implements Filesystem {
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),
+      room: new Room(backing, clock),
       stored: { files: 0, bytes: 0 },
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
@@ -322,7 +326,7 @@ export class Drive implements Filesystem {
   }
 
   symlink(parent: number, name: string, target: Uint8Array, caller: Caller, out: Entry): void {
-    this.#make(parent, out, (at) => symlink(this.#tree, at, name, target, caller))
+    this.#make(parent, out, (at) => symlink(this.#tree, at, name, target, caller, this.#stat))
   }
 
   mknod(
@@ -335,10 +339,12 @@ export class Drive implements Filesystem {
   ): void {
     this.#make(parent, out, (at) => {
       const type = mode & S_IFMT
-      if (type !== 0 && type !== S_IFREG) return mknod(this.#tree, at, name, mode, rdev, caller)
-      const inode = create(this.#tree, at, name, mode, caller)
+      if (type !== 0 && type !== S_IFREG)
+        return mknod(this.#tree, at, name, mode, rdev, caller, this.#stat)
+      const inode = create(this.#tree, at, name, mode, caller, this.#stat)
       try {
         commit(this.#tree, inode)
+        if (inode.body !== null) this.#tree.ctx.backing.statFd(inode.body.fd, this.#stat)
       } finally {
         inode.body?.close()
         inode.body = null
@@ -348,17 +354,15 @@ export class Drive implements Filesystem {
   }
 
   mkdir(parent: number, name: string, mode: number, caller: Caller, out: Entry): void {
-    this.#make(parent, out, (at) => mkdir(this.#tree, at, name, mode, caller))
+    this.#make(parent, out, (at) => mkdir(this.#tree, at, name, mode, caller, this.#stat))
   }
 
+  /** `make` fills `#stat` from what it has made. */
   #make(parent: number, out: Entry, make: (at: Inode) => Inode): void {
     this.#assertWritable()
     const at = this.#tree.inode(parent)
     try {
-      const inode = make(at)
-      if (!this.#tree.stat(inode, this.#stat))
-        throw new CofferError('ENOENT', 'it was removed at once')
-      this.#enter(inode, out)
+      this.#enter(make(at), out)
     } catch (error) {
       throw this.#report(error, at)
     }
@@ -403,7 +407,12 @@ export class Drive implements Filesystem {
 
   link(nodeid: number, parent: number, name: string, out: Entry): void {
     const inode = this.#tree.inode(nodeid)
-    this.#make(parent, out, (at) => link(this.#tree, inode, at, name))
+    this.#make(parent, out, (at) => {
+      link(this.#tree, inode, at, name)
+      if (!this.#tree.stat(inode, this.#stat))
+        throw new CofferError('ENOENT', 'it was removed at once')
+      return inode
+    })
   }
 
   open(nodeid: number, flags: number): Opened {
@@ -427,13 +436,22 @@ export class Drive implements Filesystem {
     caller: Caller,
     out: Entry,
   ): Opened {
-    this.#make(parent, out, (at) => create(this.#tree, at, name, mode, caller))
-    return { fh: this.#files.add(this.#tree.inode(out.nodeid)), keepCache: false }
+    this.#make(parent, out, (at) => create(this.#tree, at, name, mode, caller, this.#stat))
+    return this.#opened(out)
   }
 
   tmpfile(parent: number, mode: number, caller: Caller, out: Entry): Opened {
-    this.#make(parent, out, (at) => tmpfile(this.#tree, at, mode & ~caller.umask, caller))
-    return { fh: this.#files.add(this.#tree.inode(out.nodeid)), keepCache: false }
+    this.#make(parent, out, (at) =>
+      tmpfile(this.#tree, at, mode & ~caller.umask, caller, this.#stat),
+    )
+    return this.#opened(out)
+  }
+
+  /** A handle on a file that was just made. */
+  #opened({ nodeid, attributes }: Entry): Opened {
+    // for the kernel's own look at the mode, which is part of the call that made the file
+    attributes.validMs = MADE_MS
+    return { fh: this.#files.add(this.#tree.inode(nodeid)), keepCache: false }
   }
 
   read(fh: number, offset: number, length: number, into: Uint8Array, intoOffset: number): number {

@@ -292,6 +292,8 @@ export class FileBody implements JournaledBlob {
     records.trim(this.fd)
     if (old !== null && this.#says(old, place, mode, prevTag) && this.#leaveBlob(mode)) return false
     if (old === null) {
+      // kernels were told when it was made, and believe it beyond the close of what stays empty
+      if (content.size === 0 && this.set.mtime === 'omit') this.set.mtime = timeOf(this.changedAt)
       this.object.begin(this.#state(place, mode, prevTag), this.seqFloor, (bytes, offset) => {
         backing.write(this.fd, bytes, 0, bytes.length, offset)
         stored.bytes += bytes.length

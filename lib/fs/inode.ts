@@ -91,6 +91,8 @@ export interface Inode {
   counted: boolean
   /** content and names are on the disk, or in the journal, as far as they have been stored */
   synced: boolean
+  /** of a directory: when a file was made in it last, while such a file has no backing name yet */
+  madeAt: { sec: number; nsec: number } | null
   /** of a directory: wall clock of the last sync of its entries */
   entriesSyncedAt: number
   /** mode and device number in the seal, as read when the backing inode had this ctime */
@@ -129,6 +131,7 @@ export function newInode(nodeid: number, extension: ObjectExtension, ino: number
     bornAt: 0,
     counted: false,
     synced: false,
+    madeAt: null,
     entriesSyncedAt: 0,
     sealed: null,
     cached: null,

@@ -100,8 +100,8 @@ export class Journal {
   readonly #random: Random
   readonly #session = new Uint8Array(16)
   readonly #live = new Map<number, Live>()
-  /** inodes that the journal has entries of, whether they count or not */
-  readonly #told = new Set<number>()
+  /** inodes that the journal has entries of, whether they count or not; true: of their names alone */
+  readonly #told = new Map<number, boolean>()
   /** changes whose entries are in `entry` */
   #queue: Change[] = []
   #durable = false
@@ -170,7 +170,7 @@ export class Journal {
     straight: Uint8Array,
   ): void {
     const { kind, ino, object } = blob
-    this.#told.add(ino)
+    this.#told.set(ino, type === ENTRY_BORN && this.#told.get(ino) !== false)
     const from = currentNonce(object)
     const identity = { kind, ino, objectId: object.objectId, from, path: blob.path() }
     this.entry.finish(type, identity, change, straight, this.#session, this.#sequence++)
@@ -179,6 +179,11 @@ export class Journal {
   /** Enough for one write; more entries should wait for the next. */
   get full(): boolean {
     return this.entry.filled > BUFFER_MAX
+  }
+
+  /** The same, where a change waits; what is told of new names may wait for more, or for `tend`. */
+  settle(): void {
+    if (this.#queue.length > 0 || this.#durable) this.flush()
   }
 
   /** Writes what waits, makes it durable where that is asked for, and then does it. Throws the first error. */
@@ -276,7 +281,7 @@ export class Journal {
     this.#enliven(blob, seal)
   }
 
-  /** A new blob has got its name. Nobody waits for this entry: it is written with the next. */
+  /** A new blob has got its name. Nobody waits for this entry: it is written with the next, or by `tend`. */
   born(blob: JournaledBlob): void {
     this.entry.begin()
     const at = this.entry.record(0, HEADER_SIZE - RECORD_OVERHEAD)
@@ -301,7 +306,8 @@ export class Journal {
     const live = this.#live.get(ino)
     this.#stuck.delete(ino)
     if (live !== undefined) this.#retire(ino, live)
-    if (!this.#told.has(ino)) return
+    const told = this.#told.get(ino)
+    if (told === undefined) return
     const from = new Uint8Array(NONCE_SIZE)
     const removed = {
       kind: KIND_FILE,
@@ -314,7 +320,8 @@ export class Journal {
     this.entry.begin()
     this.entry.finish(ENTRY_GONE, removed, null, nothing, this.#session, this.#sequence++)
     try {
-      this.flush()
+      // a name that is not there any more is no surprise to a replay
+      if (!told || this.full) this.flush()
     } catch {
       // the next mount will find that the blob is not there, and say so
     }
@@ -323,6 +330,7 @@ export class Journal {
   /** Syncs the blobs that have been quiet; milliseconds until the next may be, or Infinity. */
   tend(): number {
     const now = this.#clock()
+    if (this.entry.filled > 0) this.flush()
     let next = this.#tendBorn(now)
     for (const [ino, live] of this.#live) {
       if (live.blob?.dirty === true || this.#stuck.has(ino)) continue

@@ -1,20 +1,18 @@
 // link. FORMAT.md §7, "Hard links": first the right to the new name, then the name.
 
 import { CofferError } from '../errors.js'
-import { emptyStat } from '../store/backing.js'
 import { commit } from './commit.js'
-import { directoryChanged } from './directory.js'
 import { isPrecious, makeReachable } from './durability.js'
 import { secure } from './hard-links.js'
 import { backingName, blobPath, type Inode } from './inode.js'
 import { keepCopy } from './move.js'
+import { timeOf } from './nonces.js'
 import { withObject } from './reseal.js'
 import { writeSidecar } from './small-files.js'
 import { removeCompanions, removeTickets, writeTicket } from './ticket-files.js'
 import { withOwnMeta } from './own-meta.js'
 import { isDirectory, type Tree } from './tree.js'
 
-const stat = emptyStat()
 /** drives whose log says already that there are no hard links */
 const told = new WeakSet<Tree>()
 
@@ -22,7 +20,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
   if (isDirectory(inode)) throw new CofferError('EPERM', 'a directory has one name')
   const { first } = withOwnMeta(tree, parent)
   const encoded = tree.encode(first, name)
-  if (tree.locate(parent, name, stat) !== null) throw new CofferError('EEXIST', 'the name is taken')
+  tree.assertFree(parent, name)
   if (inode.nameless) return nameFirst(tree, inode, parent, name)
   if (inode.pending) commit(tree, inode)
   keepCopy(tree, inode)
@@ -63,7 +61,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
 /** A file that was made without a name gets it as any new file does. */
 function nameFirst(tree: Tree, inode: Inode, parent: Inode, name: string): Inode {
   tree.promiseName(inode, parent, name)
-  directoryChanged(tree.ctx, tree.descriptor(parent))
+  parent.madeAt = timeOf(tree.ctx.clock())
   try {
     commit(tree, inode)
   } catch (error) {

@@ -7,7 +7,8 @@ import { isZero } from '../format/chunk.js'
 import { NONCE_SIZE, RECORD_OVERHEAD, TAG_SIZE } from '../format/constants.js'
 
 const PAGE_CHUNKS = 128
-const absent = new Uint8Array(PAGE_CHUNKS * RECORD_OVERHEAD)
+const PAGE_SIZE = PAGE_CHUNKS * RECORD_OVERHEAD
+const absent = new Uint8Array(PAGE_SIZE)
 
 const pageOf = (index: number): number => Math.floor(index / PAGE_CHUNKS)
 const within = (index: number): number => (index % PAGE_CHUNKS) * RECORD_OVERHEAD
@@ -23,7 +24,7 @@ export class Pairs {
     tagOffset: number,
   ): void {
     let page = this.#pages.get(pageOf(index))
-    if (page === undefined) this.#pages.set(pageOf(index), (page = new Uint8Array(absent.length)))
+    if (page === undefined) this.#pages.set(pageOf(index), (page = new Uint8Array(PAGE_SIZE)))
     const at = within(index)
     page.set(nonce.subarray(nonceOffset, nonceOffset + NONCE_SIZE), at)
     page.set(tag.subarray(tagOffset, tagOffset + TAG_SIZE), at + NONCE_SIZE)

@@ -3,7 +3,7 @@
 // there is none, the directory is made again, from what this machine remembers of it. FORMAT.md §7.
 
 import { CofferError } from '../errors.js'
-import { emptyStat } from '../store/backing.js'
+import { emptyStat, type FileStat } from '../store/backing.js'
 import { sealMetas } from './directory.js'
 import { directoryOf } from './find-directory.js'
 import type { Inode } from './inode.js'
@@ -16,29 +16,30 @@ import { within } from './within.js'
 
 const stat = emptyStat()
 
-/** Before an open file is stored under its name: its directory is there afterwards. */
-export function takeRefuge(tree: Tree, inode: Inode): void {
+/** Before an open file is stored under its name: its directory is there afterwards, and in `out`. */
+export function takeRefuge(tree: Tree, inode: Inode, out: FileStat): void {
   const { parent, name, base, dirId, copy } = inode
   if (parent === null) return
-  const home = standing(tree, parent, dirId)
+  const home = standing(tree, parent, dirId, out)
   if (home === parent) return
+  tree.ctx.backing.statDirectory(tree.descriptor(home), out)
   parent.directory?.pending.delete(name)
   if (inode.pending) tree.promiseName(inode, home, name)
   else tree.place(inode, home, name, base, dirId, copy)
 }
 
 /** A directory that was `was` and has this id. */
-function standing(tree: Tree, was: Inode, dirId: Uint8Array): Inode {
-  if (was === tree.root || !isGone(tree, was)) return was
+function standing(tree: Tree, was: Inode, dirId: Uint8Array, out: FileStat): Inode {
+  if (!isGone(tree, was, out) || was === tree.root) return was
   return directoryOf(tree, dirId) ?? makeAgain(tree, was)
 }
 
 /** Was its backing directory deleted? One that was moved within the vault folder goes on. */
-function isGone(tree: Tree, inode: Inode): boolean {
+function isGone(tree: Tree, inode: Inode, out: FileStat): boolean {
   tree.folder.assertPresent()
   try {
-    tree.ctx.backing.statDirectory(tree.descriptor(inode), stat)
-    return stat.nlink === 0
+    tree.ctx.backing.statDirectory(tree.descriptor(inode), out)
+    return out.nlink === 0
   } catch (error) {
     if (error instanceof CofferError && error.code === 'ENOENT') return true
     throw error
@@ -48,7 +49,7 @@ function isGone(tree: Tree, inode: Inode): boolean {
 function makeAgain(tree: Tree, was: Inode): Inode {
   if (was.parent === null) throw new CofferError('ENOENT', 'the directory was removed')
   const { backing } = tree.ctx
-  const above = standing(tree, was.parent, was.dirId)
+  const above = standing(tree, was.parent, was.dirId, stat)
   const encoded = tree.encode(withOwnMeta(tree, above).first, was.name)
   const dirfd = tree.descriptor(above)
   const shown = `${encoded.base}.cfd`

@@ -53,7 +53,7 @@ export function rename(
     move(tree, inode, links, newParent, newName, replaced, left)
   inode.synced = false
   if (parent === newParent) inode.left = name
-  if ((flags & RENAME_WHITEOUT) !== 0) mknod(tree, parent, name, S_IFCHR, 0, ROOT)
+  if ((flags & RENAME_WHITEOUT) !== 0) mknod(tree, parent, name, S_IFCHR, 0, ROOT, stat)
 }
 
 /** `links`: names of the inode; `left`: of the replaced one afterwards. */

@@ -35,6 +35,8 @@ export function headerSeal(
   return { ...place, mtimeSec, mtimeNsec, ...noChunks, mode, acc, rdev, prevTag: ZERO16 }
 }
 
+const slotOf = ({ sealSeq }: Seal): 0 | 1 => (sealSeq % 2) as 0 | 1
+
 export interface PreparedSeal {
   seal: Seal
   /** 448 bytes */
@@ -77,8 +79,8 @@ export class SealedObject {
     const objectId = new Uint8Array(ID_SIZE)
     const fk = new Uint8Array(KEY_SIZE)
     const wrapNonce = new Uint8Array(NONCE_SIZE)
-    ctx.random(objectId)
-    ctx.random(fk)
+    ctx.nonces.random(objectId)
+    ctx.nonces.random(fk)
     ctx.nonces.fill(wrapNonce, 0)
     const { keyId, wrap } = ctx.keyring.generation(ctx.body.current)
     const chunkLog2 = hasChunks(kind) ? ctx.body.chunkLog2 : 0
@@ -135,18 +137,22 @@ export class SealedObject {
     floor: number,
     write: (bytes: Uint8Array, offset: number) => void,
   ): void {
-    const first = this.#sealed(state, nextSealSeq(0, floor))
-    this.header.set(first.record, first.offset)
-    const second = this.#sealed(state, nextSealSeq(first.seal.sealSeq, floor))
-    this.header.set(second.record, second.offset)
+    const first = this.#numbered(state, nextSealSeq(0, floor))
+    this.#sealInto(this.header, slotOffset(slotOf(first)), first)
+    const second = this.#numbered(state, nextSealSeq(first.sealSeq, floor))
+    this.#sealInto(this.header, slotOffset(slotOf(second)), second)
     write(this.header, 0)
-    this.seal = second.seal
+    this.seal = second
     this.#ctx.writers.sealed()
   }
 
   /** A seal for the next state, its sealSeq above `floor`. It counts here when it is accepted. */
   prepare(next: Unsequenced, floor: number): PreparedSeal {
-    return this.#sealed(next, nextSealSeq(this.seal?.sealSeq ?? 0, floor))
+    const seal = this.#numbered(next, nextSealSeq(this.seal?.sealSeq ?? 0, floor))
+    const slot = slotOf(seal)
+    const record = Buffer.alloc(SLOT_SIZE)
+    this.#sealInto(record, 0, seal)
+    return { seal, record, slot, offset: slotOffset(slot) }
   }
 
   /** The seal lies in the blob. */
@@ -156,13 +162,13 @@ export class SealedObject {
     this.#ctx.writers.sealed()
   }
 
-  #sealed(next: Unsequenced, sealSeq: number): PreparedSeal {
-    const seal: Seal = { ...next, sealSeq, writer: this.#ctx.deviceId }
-    const slot = (sealSeq % 2) as 0 | 1
-    const record = Buffer.alloc(SLOT_SIZE)
-    this.#ctx.nonces.fill(record, 0)
-    sealInto(record, 0, seal, slot, this.header, this.keys.seal)
-    return { seal, record, slot, offset: slotOffset(slot) }
+  #numbered(next: Unsequenced, sealSeq: number): Seal {
+    return { ...next, sealSeq, writer: this.#ctx.deviceId }
+  }
+
+  #sealInto(record: Uint8Array, offset: number, seal: Seal): void {
+    this.#ctx.nonces.fill(record, offset)
+    sealInto(record, offset, seal, slotOf(seal), this.header, this.keys.seal)
   }
 
   /** The 448 bytes of a ticket for another name. */

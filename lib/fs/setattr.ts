@@ -176,6 +176,7 @@ function utimens(tree: Tree, inode: Inode, changes: AttributeChanges): void {
   const atime: FileTime = changes.atime ?? 'omit'
   const mtime: FileTime = changes.mtime ?? 'omit'
   const { body } = inode
+  if (mtime !== 'omit') inode.madeAt = null
   if (body === null) {
     const [dirfd, name] = where(tree, inode)
     backing.utimes(dirfd, name, atime, mtime)

@@ -16,7 +16,7 @@ interface Within {
 /** A temporary name of ours: "~$" and 22 random characters. */
 export function temporaryName({ ctx }: Within): string {
   const random = new Uint8Array(16)
-  ctx.random(random)
+  ctx.nonces.random(random)
   return `~$${Buffer.from(random).toString('base64url')}.tmp`
 }
 

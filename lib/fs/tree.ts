@@ -60,6 +60,8 @@ export class Tree {
   readonly #byIno = new Map<number, Inode>()
   readonly #descriptors: LRUCache<Inode, number>
   readonly #scratch = emptyStat()
+  /** the name that was encoded last, since it is asked for again at once */
+  #encoded: { id: DirectoryId; name: string; as: EncodedName } | null = null
   // of the vault folder's watch, where there is one
   /** begins and ends to watch a directory; returns its watch, -1 where there is none */
   watch: (inode: Inode, dirfd: number) => number = () => -1
@@ -189,7 +191,17 @@ export class Tree {
 
   /** The backing name that `name` has in `parent`, under one of its ids. */
   encode(id: DirectoryId, name: string): EncodedName {
-    return encodeName(this.ctx.engine, id.generation.name, id.dirId, name)
+    const last = this.#encoded
+    if (last?.id === id && last.name === name) return last.as
+    const as = encodeName(this.ctx.engine, id.generation.name, id.dirId, name)
+    this.#encoded = { id, name, as }
+    return as
+  }
+
+  /** Throws EEXIST. */
+  assertFree(parent: Inode, name: string): void {
+    if (this.locate(parent, name, this.#scratch) !== null)
+      throw new CofferError('EEXIST', 'the name is taken')
   }
 
   /** False where nobody has to look for a ticket beside a base of that directory. */

@@ -184,9 +184,18 @@ export const closeFd = (fd: number): void => {
   c.close(fd)
 }
 
+let linksByDescriptor = true
+
 /** Gives an unnamed file its name. EEXIST where the name is taken. */
 export function nameUnnamed(fd: number, dirfd: number, name: string): void {
+  // before Linux 6.10 only root may; everybody else is told ENOENT
+  if (linksByDescriptor) {
+    if (c.linkat(fd, '', dirfd, name, AT_EMPTY_PATH) === 0) return
+    const errno = lastErrno()
+    if (errno !== ENOENT) throw systemError(errno, 'linkat')
+  }
   check(c.linkat(AT_FDCWD, `/proc/self/fd/${String(fd)}`, dirfd, name, AT_SYMLINK_FOLLOW), 'linkat')
+  linksByDescriptor = false
 }
 
 /** A further name for the file `a` itself, not for what it may lead to. */

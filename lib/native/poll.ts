@@ -8,14 +8,14 @@ const POLLFD_SIZE = 8
 const POLL = 'int poll(uintptr_t fds, unsigned long count, int milliseconds)'
 
 export class Poll {
-  readonly #count: number
+  readonly #descriptors: readonly number[]
   readonly #view: DataView
   readonly #address: number
   readonly #poll = native(POLL)
 
   /** poll(2) ignores a descriptor of -1 */
   constructor(descriptors: readonly number[]) {
-    this.#count = descriptors.length
+    this.#descriptors = descriptors
     this.#view = new DataView(new ArrayBuffer(descriptors.length * POLLFD_SIZE))
     this.#address = addressOf(new Uint8Array(this.#view.buffer))
     for (const [i, fd] of descriptors.entries()) {
@@ -24,10 +24,16 @@ export class Poll {
     }
   }
 
+  /** That one wakes nobody, or does again. */
+  ignore(index: number, ignored: boolean): void {
+    this.#view.setInt32(index * POLLFD_SIZE, ignored ? -1 : (this.#descriptors[index] ?? -1), true)
+  }
+
   /** Sleeps until one is readable (or broken), a signal comes, or time is up; -1 waits for ever. */
   wait(milliseconds: number): void {
-    if (this.#poll(this.#address, this.#count, milliseconds) > 0) return
-    for (let i = 0; i < this.#count; i++) this.#view.setInt16(i * POLLFD_SIZE + 6, 0, true)
+    const count = this.#descriptors.length
+    if (this.#poll(this.#address, count, milliseconds) > 0) return
+    for (let i = 0; i < count; i++) this.#view.setInt16(i * POLLFD_SIZE + 6, 0, true)
   }
 
   /** Was there something to be read from that one, at the last `wait`? */

@@ -134,7 +134,7 @@ class Session {
         if (now - idleSince < SPIN_MS) continue
         this.#sleep.wait(this.#untilDue(now))
         woken = this.#sleep.readable(WAKE)
-        if (this.#sleep.readable(TEND)) this.#due = 0
+        if (this.#sleep.readable(TEND)) this.#tendSoon()
       } else if (length === -ENODEV || length === -ECONNABORTED) {
         return true
       } else if (length === -EINTR || length === -ENOENT) {
@@ -174,12 +174,19 @@ class Session {
     return wait === Infinity ? -1 : Math.min(Math.ceil(wait), 2 ** 31 - 1)
   }
 
+  /** There is something to tend, which may be what our own doing has led to. */
+  #tendSoon(): void {
+    this.#due = Math.min(this.#due, this.#lastTend + PATIENCE_MS)
+    this.#sleep.ignore(TEND, true)
+  }
+
   #untilTend(now: number): number {
     const since = now - this.#lastTend
     if (since < PATIENCE_MS && now < this.#due) {
       return Math.min(PATIENCE_MS - since, this.#due - now)
     }
     this.#lastTend = now
+    this.#sleep.ignore(TEND, false)
     let wait: number
     try {
       wait = this.#fs.tend()
