@@ -77,7 +77,8 @@ function copyOf(tree: Tree, directory: Directory, dirfd: number, file: string): 
   const copy = decodeCopy(tree.ctx, directory.ids, dirfd, file)
   if (copy === null) return null
   const { base, extension, dirId, name, added } = copy
-  return { file, base, extension, dirId, name, origin: originOf(added) }
+  const deviceOf = (prefix: string): string | null => tree.ctx.writers.nameOf(prefix)
+  return { file, base, extension, dirId, name, origin: originOf(added, deviceOf) }
 }
 
 /** A copy that has been shown keeps its name for as long as nothing else bears that. */
