@@ -46,13 +46,21 @@ const DATE =
   /(?<!\d)((?:19|20|21)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?:[-_ T](\d\d)[-:.]?(\d\d)(?:[-:.]?(\d\d))?)?(?!\d)/
 /** "conflicted copy" and the like, with the little words that join it to a name. */
 const PHRASES =
-  /['’]s? conflicted copy|conflicted copy(?: (?:from|of))?|case (?:conflict|clash)(?: from)?|selective sync conflict|(?:copy: )?(?:sync-)?conflict(?:ed)?\d*(?: #?\d*)?(?:[ _]on_?)?(?![a-z])|_was_deleted|in konflikt stehende kopie(?: von)?|konflikt(?:kopie)?(?![a-z])|copie en conflit(?: de)?|copia en conflicto(?: de)?|cópia em conflito(?: de)?|copia in conflitto(?: di)?|conflicterende kopie(?: van)?|motstridiga kopia|konfliktkopi(?:a|e)?|конфликтующая копия(?: с компьютера)?|の?競合コピー|的?冲突副本|的?衝突複本|의? ?충돌된? 사본|(?<![a-z])(?:copy|kopie|copie|copia|cópia)(?![a-z])/giu
+  /['’]s? conflicted copy|conflicted copy(?: (?:from|of))?|case (?:conflict|clash)(?: from)?|selective sync conflict|(?:copy: )?(?:sync-)?conflict(?:ed)?\d*(?: #?\d*)?(?:[ _]on_?)?(?![a-z])|_was_deleted|in konflikt stehende kopie(?: von)?|konflikt(?:kopie)?(?: von)?(?![a-z])|copie en conflit(?: de)?|copia en conflicto(?: de)?|cópia em conflito(?: de)?|copia in conflitto(?: di)?|conflicterende kopie(?: van)?|motstridiga kopia|konfliktkopi(?:a|e)?|конфликтующая копия(?: с компьютера)?|の?競合コピー|的?冲突副本|的?衝突複本|의? ?충돌된? 사본|(?<![a-z])(?:copy|kopie|copie|copia|cópia)(?![a-z])/giu
 const COUNTERS = /\(\d{1,3}\)| \d{1,3}$/g
-const EDGES = /^[\s._,:#-]+|[\s._,:#-]+$/gu
+const EDGES = /^[\s._,:#–—-]+|[\s._,:#–—-]+$/gu
 const BY_MAX = 64
 
-/** What the client put in, read for people. */
-export function originOf(added: string): Origin {
+/** What a drive puts in that brings a version home. FORMAT.md §7. */
+const OWN = /^ \(conflict (([0-9a-f]{8})-\d+)\)/
+
+/** What was put in, read for people. `deviceOf`: the name of the device whose id begins so, where it is known. */
+export function originOf(
+  added: string,
+  deviceOf: (prefix: string) => string | null = () => null,
+): Origin {
+  const [, version, writer = ''] = OWN.exec(added) ?? []
+  if (version !== undefined) return { by: deviceOf(writer) ?? version, date: null }
   const text = added.normalize('NFC')
   const [found, ...parts] = DATE.exec(text) ?? []
   const by = visible(found === undefined ? text : text.replace(found, ' '))
@@ -101,3 +109,16 @@ export function conflictName(name: string, { by, date }: Origin, number = 1): st
 
 /** Could `conflictName` have made it? */
 export const isConflictShaped = (name: string): boolean => name.includes(' (conflict')
+
+const SHOWN = /^(.+) \(conflict((?:, .+?)?)\)((?:\.[^.]*)?)$/s
+const SHOWN_DATE = /^\d{4}-\d\d-\d\d(?: \d\d\.\d\d(?:\.\d\d)?)?$/
+
+/** What a name says that `conflictName` may have made, and the name `of` which it is a version; otherwise null. */
+export function readConflictName(name: string): (Origin & { of: string }) | null {
+  const [, before, what = '', after = ''] = SHOWN.exec(name) ?? []
+  if (before === undefined) return null
+  const parts = what.split(', ').slice(1)
+  if (/^\d+$/.test(parts.at(-1) ?? '')) parts.pop()
+  const date = SHOWN_DATE.test(parts.at(-1) ?? '') ? (parts.pop() ?? null) : null
+  return { of: before + after, by: parts.length === 0 ? null : parts.join(', '), date }
+}

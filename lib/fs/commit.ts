@@ -6,7 +6,7 @@ import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
 import { nameToSeal } from './hard-links.js'
 import { changedAt, directoryChanged } from './directory.js'
-import type { Inode } from './inode.js'
+import { blobPath, plainPath, type Inode } from './inode.js'
 import { keepCopy } from './move.js'
 import { nameBlob } from './nameless.js'
 import { takeRefuge } from './refuge.js'
@@ -120,7 +120,8 @@ function giveName(tree: Tree, inode: Inode, parent: Inode, mode: number): void {
       level: 'warn',
       event: 'conflict',
       message: 'a file of the same name arrived while a new one was written; both are kept',
-      path: inode.name,
+      blob: `${blobPath(parent)}/${encoded.base}${inode.extension}`,
+      path: plainPath(inode),
     })
     directory.pending.delete(inode.name)
     tree.outdated(parent, inode.name)

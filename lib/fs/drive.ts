@@ -25,7 +25,7 @@ import {
   type Stored,
 } from './context.js'
 import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
-import { LateMeta, type Directory } from './directory.js'
+import type { Directory } from './directory.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
 import { Fetches } from './fetches.js'
@@ -41,7 +41,7 @@ import {
   type Opened,
   type Statfs,
 } from './filesystem.js'
-import { blobPath, plainPath, type Inode } from './inode.js'
+import { plainPath, type Inode } from './inode.js'
 import type { LateDirectory } from './late-directories.js'
 import { link } from './link.js'
 import { openJournal } from './open-journal.js'
@@ -51,10 +51,12 @@ import { Nonces, type Clock, type Random } from './nonces.js'
 import { NotCarried, type NotCarriedKind } from './not-carried.js'
 import { openBody } from './open-body.js'
 import { OpenFiles } from './open-files.js'
+import { Refusals, type Damaged } from './refusals.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
 import { Room } from './room.js'
 import { setattr } from './setattr.js'
+import { countForeign } from './survey.js'
 import { Tree } from './tree.js'
 import { Watch, type Outdated } from './watch.js'
 import { walkConflicts, type ConflictStep } from './walk-conflicts.js'
@@ -113,7 +115,7 @@ export interface DriveCounters {
   /** plain paths of files that are open for writing, some of them where they are many */
   writing: string[]
   foreignFiles: number
-  damaged: { path: string; code: string }[]
+  damaged: Damaged[]
   /** directories whose meta files have not all arrived */
   late: LateDirectory[]
   /** what the user should know of how an earlier drive ended */
@@ -129,19 +131,11 @@ export interface DriveCounters {
 
 /** Bytes that one call of copy_file_range copies at most, so that others are not kept waiting. */
 const COPY_MAX = 4 * 1024 * 1024
-/** Damaged objects, and words about recovery, that `status` has at most. */
-const DAMAGED_MAX = 50
+/** Words about recovery that `status` has at most. */
+const RECOVERED_MAX = 50
 const WRITING_MAX = 50
 /** The least that a kernel can be told. */
 const MADE_MS = 1
-
-/** Nothing is wrong with the object itself. */
-const PASSING: readonly string[] = [
-  'VAULT_GONE',
-  'OBJECT_SUPERSEDED',
-  'ONLINE_ONLY',
-  'WAITS_FOR_ENGINE',
-]
 
 export class Drive implements Filesystem {
   readonly #tree: Tree
@@ -149,7 +143,7 @@ export class Drive implements Filesystem {
   readonly #access: AccessTimes
   readonly #directories = new Map<number, DirectoryHandle>()
   readonly #stat = emptyStat()
-  readonly #damaged = new Map<string, string>()
+  readonly #refusals: Refusals
   readonly #recovered: string[] = []
   readonly #watch: Watch | null
   #nextDirectory = 1
@@ -181,7 +175,7 @@ export class Drive implements Filesystem {
       notCarried: new NotCarried(),
       readOnly,
       log: (event: LogEvent) => {
-        if (opening && event.level === 'warn' && this.#recovered.length < DAMAGED_MAX)
+        if (opening && event.level === 'warn' && this.#recovered.length < RECOVERED_MAX)
           this.#recovered.push(event.message)
         options.log(event)
       },
@@ -211,6 +205,7 @@ export class Drive implements Filesystem {
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }
     this.#tree = new Tree(ctx, folder)
+    this.#refusals = new Refusals(this.#tree)
     this.#watch = options.changed === undefined ? null : new Watch(this.#tree, options.changed)
     try {
       if (options.lock === true) folder.lock()
@@ -233,9 +228,8 @@ export class Drive implements Filesystem {
   }
 
   get counters(): DriveCounters {
-    let foreignFiles = 0
-    for (const inode of this.#tree.inodes()) foreignFiles += inode.directory?.foreign ?? 0
-    const damaged = [...this.#damaged].map(([path, code]) => ({ path, code }))
+    const foreignFiles = countForeign(this.#tree)
+    const { damaged } = this.#refusals
     const { list: late } = this.#tree.late
     const watch = this.#watch?.report() ?? null
     const writing: string[] = []
@@ -700,23 +694,9 @@ export class Drive implements Filesystem {
     }
   }
 
-  /** Logs what a user must hear of: damage, tampering, a vault that is gone. Returns the error. */
+  /** Returns the error. */
   #report(error: unknown, inode: Inode): unknown {
-    // told when it began
-    if (error instanceof LateMeta) return error
-    if (error instanceof CofferError && (error.code === 'EIO' || !error.code.startsWith('E'))) {
-      const path = plainPath(inode)
-      const { code, message } = error
-      this.#tree.ctx.log({
-        level: 'error',
-        event: 'refused',
-        code,
-        message,
-        blob: blobPath(inode),
-        path,
-      })
-      if (!PASSING.includes(code) && this.#damaged.size < DAMAGED_MAX) this.#damaged.set(path, code)
-    }
+    this.#refusals.note(error, inode)
     return error
   }
 }

@@ -10,6 +10,8 @@ import { holdsVerified } from './holds-verified.js'
 import { isHusk, removeHusk } from './husks.js'
 import { idsOf } from './load-directory.js'
 import { backingName, blobPath, plainPath, type Inode } from './inode.js'
+import { isThere } from './is-there.js'
+import { Later } from './later.js'
 import { isElsewhere } from './shared-metas.js'
 import { isStill, isStillBelow } from './still.js'
 import { bringHome } from './strays.js'
@@ -286,7 +288,21 @@ export class LateDirectories {
     this.#late.delete(inode)
   }
 
+  /** As they are now: what has gone, or has all its metas, is none of them any more. */
   get list(): LateDirectory[] {
+    for (const inode of [...this.#late.keys()]) {
+      try {
+        if (!isThere(this.#tree, inode)) this.#late.delete(inode)
+        else {
+          if (inode.directory !== null) inode.directory.stale = true
+          this.#tree.directory(inode)
+        }
+      } catch (error) {
+        if (!(error instanceof CofferError || error instanceof Later)) throw error
+        if (error instanceof CofferError && error.code === 'ENOENT') this.#late.delete(inode)
+      }
+      this.#tree.closed(inode)
+    }
     return [...this.#late].map(([inode, { state }]) => ({ path: plainPath(inode), state }))
   }
 }

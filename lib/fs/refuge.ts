@@ -6,7 +6,7 @@ import { CofferError } from '../errors.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import { sealMetas } from './directory.js'
 import { directoryOf } from './find-directory.js'
-import type { Inode } from './inode.js'
+import { blobPath, plainPath, type Inode } from './inode.js'
 import { loadDirectory } from './load-directory.js'
 import { backingMode } from './mode.js'
 import { withOwnMeta } from './own-meta.js'
@@ -69,7 +69,9 @@ function makeAgain(tree: Tree, was: Inode): Inode {
     }
     const message =
       'a directory was deleted in the vault folder while a file in it was changed here; it is there again with that file'
-    tree.ctx.log({ level: 'warn', event: 'conflict', message, path: was.name })
+    const path = `${above === tree.root ? '' : plainPath(above)}/${was.name}`
+    const blob = `${blobPath(above)}/${shown}`
+    tree.ctx.log({ level: 'warn', event: 'conflict', message, blob, path })
   }
   const again = tree.locate(above, was.name, stat)
   if (again === null || !isDirectory(again))

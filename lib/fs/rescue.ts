@@ -6,7 +6,7 @@
 import { emptyStat } from '../store/backing.js'
 import { runJob, type SlowJob } from '../store/slow-job.js'
 import type { FileBody } from './file-body.js'
-import type { Inode } from './inode.js'
+import { blobPath, plainPath, type Inode } from './inode.js'
 import { Later } from './later.js'
 import { CofferError } from '../errors.js'
 import { dropNameless, openNameless, type Nameless } from './nameless.js'
@@ -61,6 +61,7 @@ export function rescue(tree: Tree, inode: Inode): void {
     dropNameless(tree, blob)
     throw error
   }
+  const where = { blob: blobPath(inode), path: plainPath(inode) }
   inode.pending = true
   inode.synced = false
   // a copy goes on under the name that it is shown under
@@ -68,7 +69,7 @@ export function rescue(tree: Tree, inode: Inode): void {
   else tree.directory(parent).pending.set(inode.name, inode)
   const message =
     'the blob of an open file was replaced in the vault folder; both versions are kept'
-  tree.ctx.log({ level: 'warn', event: 'conflict', message, path: inode.name })
+  tree.ctx.log({ level: 'warn', event: 'conflict', message, ...where })
 }
 
 function begin(tree: Tree, parent: Inode, body: FileBody): Rescue {

@@ -1,12 +1,15 @@
 // What the names in a backing directory stand for: which object bears each plain name, and what is
 // left over as conflict copies, with the names that those are shown under. FORMAT.md §7.
 
+import { CofferError } from '../errors.js'
 import { conflictName, originOf, type Origin } from '../format/conflict.js'
 import { isLitter } from '../format/litter.js'
 import { OBJECT_EXTENSIONS, parseBackingName, type ObjectExtension } from '../format/name.js'
 import { decodeCopy, decodeEntry } from './entry-names.js'
 import type { Directory } from './directory.js'
 import { blobPath, plainPath, type Copy, type Inode } from './inode.js'
+import { isThere } from './is-there.js'
+import { Later } from './later.js'
 import type { Tree } from './tree.js'
 
 export interface Bearer {
@@ -78,7 +81,8 @@ function copyOf(tree: Tree, directory: Directory, dirfd: number, file: string): 
   const copy = decodeCopy(tree.ctx, directory.ids, dirfd, file)
   if (copy === null) return null
   const { base, extension, dirId, name, added } = copy
-  return { file, base, extension, dirId, name, origin: originOf(added) }
+  const deviceOf = (prefix: string): string | null => tree.ctx.writers.nameOf(prefix)
+  return { file, base, extension, dirId, name, origin: originOf(added, deviceOf) }
 }
 
 /** A copy that has been shown keeps its name for as long as nothing else bears that. */
@@ -141,4 +145,20 @@ function tellForeign(
     tree.ctx.log({ level: 'warn', event: 'foreign-file', message, blob })
   }
   directory.foreign = foreign.length
+}
+
+/** In the directories where some were seen, as these are now. */
+export function countForeign(tree: Tree): number {
+  let count = 0
+  for (const inode of [...tree.inodes()]) {
+    if ((inode.directory?.foreign ?? 0) === 0) continue
+    try {
+      if (!isThere(tree, inode)) continue
+      survey(tree, inode, tree.ctx.backing.list(tree.descriptor(inode)))
+    } catch (error) {
+      if (!(error instanceof CofferError || error instanceof Later)) throw error
+    }
+    count += inode.directory?.foreign ?? 0
+  }
+  return count
 }

@@ -1,7 +1,10 @@
-// All conflict copies of a drive, in steps: between two directories others are served.
+// All conflict copies of a drive, in steps: between two directories others are served. Those that sync
+// clients have made tell it by their backing names; those that bear a name of their own, since coffer made
+// them or somebody has written to them, by their plain names.
 
 import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
+import { readConflictName } from '../format/conflict.js'
 import { emptyStat } from '../store/backing.js'
 import { attributes } from './attributes.js'
 import { emptyAttributes } from './filesystem.js'
@@ -35,6 +38,8 @@ export interface ConflictStep {
   unread: string | null
 }
 
+type Version = Pick<Copy, 'shown' | 'name' | 'origin'>
+
 /** What is not there any more. */
 const GONE: readonly string[] = ['ENOENT', 'ENOTDIR', 'ESTALE']
 
@@ -43,19 +48,16 @@ export function* walkConflicts(tree: Tree, at: Inode = tree.root): Generator<Con
   at.lookups++
   try {
     const step: ConflictStep = { copies: [], unread: null }
-    const below: string[] = []
+    const below = new Set<string>()
     try {
-      for (const [name, { extension }] of survey(
-        tree,
-        at,
-        tree.ctx.backing.list(tree.descriptor(at)),
-      ))
-        if (extension === '.cfd') below.push(name)
-      for (const copy of [...tree.directory(at).conflicts.values()]) {
-        const inode = tree.locate(at, copy.shown, stat)
+      const bearers = survey(tree, at, tree.ctx.backing.list(tree.descriptor(at)))
+      for (const [name, { extension }] of bearers) if (extension === '.cfd') below.add(name)
+      const versions = [...bearers.keys()].flatMap((name) => byItsName(name) ?? [])
+      for (const version of [...versions, ...tree.directory(at).conflicts.values()]) {
+        const inode = tree.locate(at, version.shown, stat)
         if (inode === null) continue
-        if (isDirectory(inode)) below.push(copy.shown)
-        step.copies.push(described(tree, at, inode, copy))
+        if (isDirectory(inode)) below.add(version.shown)
+        step.copies.push(described(tree, at, inode, version))
         tree.forget(inode, 0)
       }
     } catch (error) {
@@ -74,6 +76,12 @@ export function* walkConflicts(tree: Tree, at: Inode = tree.root): Generator<Con
   }
 }
 
+/** null where a name is not that of a conflict copy. */
+function byItsName(shown: string): Version | null {
+  const read = readConflictName(shown)
+  return read && { shown, name: read.of, origin: { by: read.by, date: read.date } }
+}
+
 function found(tree: Tree, at: Inode, name: string): Inode | null {
   try {
     const inode = tree.locate(at, name, stat)
@@ -88,7 +96,7 @@ function described(
   tree: Tree,
   at: Inode,
   inode: Inode,
-  { shown, name, origin }: Copy,
+  { shown, name, origin }: Version,
 ): ConflictCopy {
   attributes(tree, inode, stat, out)
   const above = at === tree.root ? '' : plainPath(at)

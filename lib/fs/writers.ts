@@ -33,8 +33,9 @@ export class Writers {
   /** wall clock of the last seal of this drive, milliseconds; 0 where there is none */
   ownAt = 0
   readonly #own: Buffer
-  /** of the other devices that the vault knows, by id */
+  /** of the devices that the vault knows, by id */
   readonly #names: Map<string, string>
+  readonly #ownIsKnown: boolean
   readonly #others = new Map<string, OtherWriter>()
   /** sealSeq by inode */
   readonly #came = new LRUCache<number, number>({ max: VERSIONS_MAX })
@@ -45,11 +46,8 @@ export class Writers {
 
   constructor(deviceId: Uint8Array, devices: readonly unknown[], clock: Clock, log: Log) {
     this.#own = Buffer.from(deviceId)
-    this.#names = new Map(
-      knownDevices(devices)
-        .filter(({ id }) => id !== this.#own.toString('hex'))
-        .map(({ id, name }) => [id, name]),
-    )
+    this.#names = new Map(knownDevices(devices).map(({ id, name }) => [id, name]))
+    this.#ownIsKnown = this.#names.has(this.#own.toString('hex'))
     this.#clock = clock
     this.#openedAt = clock()
     this.#log = log
@@ -101,7 +99,13 @@ export class Writers {
 
   /** Does any other device work on the vault? */
   get areSeveral(): boolean {
-    return this.#others.size + this.#names.size > 0
+    return this.#others.size > 0 || this.#names.size > (this.#ownIsKnown ? 1 : 0)
+  }
+
+  /** Of the device whose id begins so, this one or another; null where the vault did not know it. */
+  nameOf(prefix: string): string | null {
+    for (const [id, name] of this.#names) if (id.startsWith(prefix)) return name
+    return null
   }
 
   /** The one that came last first. */

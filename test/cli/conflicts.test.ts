@@ -2,14 +2,17 @@
 
 import {
   appendFileSync,
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -145,6 +148,46 @@ t.test('coffer conflicts', async (t) => {
   rmSync(join(world.vault, 'data'), { recursive: true })
   mkdirSync(join(world.vault, 'data'))
   t.match(world.run(['conflicts', 'vault']), { code: 0, out: '' })
+})
+
+t.test('coffer conflicts: one that coffer made, one that was edited', async (t) => {
+  if (!needs(t, 'linux', 'fuse')) return
+  const world = new World(t)
+  world.create()
+  t.equal(world.run(['device', '--name', 'Bob PC']).code, 0)
+  world.mount()
+  const at = (path: string): string => join(world.mountpoint, path)
+  writeFileSync(at('doc.txt'), 'theirs')
+  const data = join(world.vault, 'data')
+  const blob = join(
+    data,
+    readdirSync(data).find((name) => name.endsWith('.cff'))!,
+  )
+  copyFileSync(blob, `${blob.slice(0, -4)} (Anna's conflicted copy 2026-11-23).cff`)
+  const client = 'doc (conflict, Anna, 2026-11-23).txt'
+  t.ok(await until(() => existsSync(at(client))))
+  appendFileSync(at(client), ', and more')
+
+  const fd = openSync(at('doc.txt'), 'r+')
+  writeSync(fd, 'ours')
+  copyFileSync(blob, join(world.folder, 'another'))
+  renameSync(join(world.folder, 'another'), blob)
+  closeSync(fd)
+  const own = readdirSync(at('')).find((name) => name.includes('Bob PC'))
+  const today = /\d{4}-\d\d-\d\d/.exec(own ?? '')?.[0]
+  t.equal(own, `doc (conflict, Bob PC, ${String(today)}).txt`)
+
+  const { code, out, err } = world.run(['conflicts', '--json'])
+  t.same([code, err], [0, ''])
+  const found = lines(out).sort((a, b) => (a.path < b.path ? -1 : 1))
+  t.match(found, [
+    { path: `/${client}`, of: '/doc.txt', size: 16, by: 'Anna', date: '2026-11-23' },
+    { path: `/${String(own)}`, of: '/doc.txt', size: 6, by: 'Bob PC', date: today },
+  ])
+  t.equal(found.length, 2)
+  for (const line of found) t.ok(existsSync(join(world.vault, line.blob)), line.blob)
+  for (const line of found) rmSync(at(line.path))
+  t.match(world.run(['conflicts']), { out: '', err: 'There are no conflict copies.\n' })
 })
 
 t.test('a folder that cannot be read', async (t) => {

@@ -9,6 +9,7 @@ import {
   conflictName,
   isConflictShaped,
   originOf,
+  readConflictName,
 } from '../../lib/format/conflict.js'
 import { decodeName, encodeName, metaName, parseBackingName } from '../../lib/format/name.js'
 
@@ -85,6 +86,14 @@ const PATTERNS: [client: string, name: string, by: string | null, date: string |
   ['a file manager', 'B - Copy.cff', null, null],
   ['a file manager', 'B (Kopie).cff', null, null],
   ['a file manager', 'B copy 2.cff', null, null],
+  ['Dropbox, German', 'B (Konfliktkopie von Anna 2026-11-23).cff', 'Anna', '2026-11-23'],
+  ['words behind a dash', 'B – Konflikt.cff', null, null],
+  ['coffer', 'B (conflict a1b2c3d4-5).cff', 'a1b2c3d4-5', null],
+  ['coffer, like a day', 'B (conflict 20261123-5).cff', '20261123-5', null],
+  ['coffer, like a time', 'B (conflict 20261123-101010).cff', '20261123-101010', null],
+  ['coffer, all digits', 'B (conflict 12345678-3).cff', '12345678-3', null],
+  ['coffer, six digits', 'B (conflict 4187341f-5).cff', '4187341f-5', null],
+  ['coffer, renamed by a client', 'B (conflict 4187341f-5) (1).cff', '4187341f-5', null],
   ['no day', 'B (2026-13-45).cff', '2026-13-45', null],
 ]
 
@@ -204,6 +213,30 @@ t.test('the shown name', async (t) => {
   const umlauts = conflictName(`x${'ü'.repeat(124)}.pdf`, origin)
   t.equal(Buffer.byteLength(umlauts), 254, 'cut between two characters')
   t.match(umlauts, /^xü+ \(conflict, Anna's Mac, 2026-11-23\)\.pdf$/)
+})
+
+t.test('a version that coffer brought home is its writer’s', async (t) => {
+  const name = (prefix: string): string | null => (prefix === '20261123' ? "Anna's Mac" : null)
+  t.same(originOf(' (conflict 20261123-5)', name), { by: "Anna's Mac", date: null })
+  t.same(originOf(' (conflict 20261124-5)', name), { by: '20261124-5', date: null })
+})
+
+t.test('the shown name, read again', async (t) => {
+  for (const name of ['report.pdf', 'report', '.bashrc', 'v1.2 (final)', 'a (conflict).txt'])
+    for (const by of [null, "Anna's Mac", 'Bob, of sales', 'PC (2)'])
+      for (const date of [null, '2026-11-23', '2026-11-23 10.10.10'])
+        for (const number of [1, 2]) {
+          const shown = conflictName(name, { by, date }, number)
+          t.same(readConflictName(shown), { of: name, by, date }, shown)
+        }
+  for (const other of [
+    'report.pdf',
+    'on (conflict of interest).pdf',
+    'a (conflict, x).tar.gz',
+    ' (conflict)',
+    'a (conflict,x)',
+  ])
+    t.equal(readConflictName(other), null, other)
 })
 
 t.test('whatever the client wrote, the shown name is a name', async () => {

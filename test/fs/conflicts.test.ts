@@ -100,6 +100,21 @@ t.test('listed, looked up, read', async (t) => {
   }
 })
 
+t.test('a version that coffer brought home bears the name of its device', async (t) => {
+  const { vault } = twoVersions(t, 'B (conflict 20261123-5)~')
+  const shown = (): string[] => {
+    const session = vault.open()
+    const found = names(session)
+    session.close()
+    return found
+  }
+  t.same(shown(), ['report (conflict, 20261123-5).pdf', 'report.pdf'])
+  for (const device of [`20261123${'0'.repeat(24)}`, 'e0'.repeat(16)]) {
+    vault.devices.push({ id: device, name: `PC ${device.slice(0, 2)}`, since: '' })
+    t.same(shown(), ['report (conflict, PC 20).pdf', 'report.pdf'])
+  }
+})
+
 t.test('a name that is not there costs a listing only where it looks like a copy', async (t) => {
   const { vault } = twoVersions(t)
   let listings = 0

@@ -180,6 +180,45 @@ t.test('written over in place, on an engine that has no inodes: no copy', async 
   session.close()
 })
 
+t.test('the log names the blob', async (t) => {
+  if (!needs(t, 'linux')) return
+  const vault = new TestVault()
+  t.teardown(() => {
+    vault.remove()
+  })
+  const session = vault.open()
+  session.mkdir('/d')
+  session.mkdir('/d/e')
+  session.write('/d/e/a.txt', 'what the other machine has')
+  const [folder, blob] = ['/d/e', '/d/e/a.txt'].map((path) => vault.blob(path)) as [string, string]
+  const told = () =>
+    session.log
+      .splice(0)
+      .filter(({ event }) => event === 'conflict')
+      .map(({ message, ...where }) => [message.split(' ').slice(0, 4).join(' '), where])
+  const where = (file: string, path: string) => ({
+    level: 'warn',
+    event: 'conflict',
+    blob: file.slice(vault.folder.length + 1),
+    path,
+  })
+  const file = session.open('/d/e/a.txt')
+  file.write(0, Buffer.from('WHAT'))
+  copyFileSync(blob, `${blob}.new`)
+  renameSync(`${blob}.new`, blob)
+  file.close()
+  t.same(told(), [
+    ['the blob of an', where(blob, '/d/e/a.txt')],
+    ['a file of the', where(blob, '/d/e/a.txt')],
+  ])
+  const again = session.open('/d/e/a.txt')
+  again.write(0, Buffer.from('WHAT'))
+  rmSync(folder, { recursive: true })
+  again.close()
+  t.same(told()[0], ['a directory was deleted', where(folder, '/d/e')])
+  session.close()
+})
+
 t.test('taken away and another put there, twice', async (t) => {
   if (!needs(t, 'linux')) return
   const { vault, blob, older } = prepare(t)
