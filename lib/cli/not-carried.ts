@@ -9,6 +9,7 @@ import { warn } from './ui.js'
 
 const ELSEWHERE: Record<NotCarriedKind, string> = {
   owners: 'a file belongs to whoever runs the sync client there',
+  'folder modes': 'a folder has the mode that the sync client there gives it',
   'extended attributes': 'attributes are not there',
   'hard links': 'the names of one file are files of their own, and a change of one stays there',
 }

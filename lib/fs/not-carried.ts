@@ -1,10 +1,11 @@
 // What was made through this drive and stays on this machine: sync clients carry content, and with it all
-// that lies in a seal, but no owners, no extended attributes, and no second name of one file.
+// that lies in the seal of a file, but no owners, no modes of folders, no extended attributes, and no second
+// name of one file.
 
 import { emptyStat } from '../store/backing.js'
 import type { Tree } from './tree.js'
 
-export type NotCarriedKind = 'owners' | 'extended attributes' | 'hard links'
+export type NotCarriedKind = 'owners' | 'folder modes' | 'extended attributes' | 'hard links'
 
 /** as the system says "leave it" */
 export const KEEP_ID = 0xffffffff
@@ -14,6 +15,7 @@ const stat = emptyStat()
 
 export class NotCarried {
   #owners = false
+  #folderModes = false
   #attributes = false
   #manyLinks = false
   /** backing inodes; git and others link for a moment only */
@@ -22,6 +24,7 @@ export class NotCarried {
   get kinds(): NotCarriedKind[] {
     const kinds: NotCarriedKind[] = []
     if (this.#owners) kinds.push('owners')
+    if (this.#folderModes) kinds.push('folder modes')
     if (this.#attributes) kinds.push('extended attributes')
     if (this.#manyLinks || this.#linked.size > 0) kinds.push('hard links')
     return kinds
@@ -33,6 +36,11 @@ export class NotCarried {
     tree.ctx.backing.statDirectory(tree.folder.rootFd, stat)
     const same = (id: number, own: number): boolean => id === KEEP_ID || id === own
     this.#owners = !same(uid, stat.uid) || !same(gid, stat.gid)
+  }
+
+  /** It was changed after the folder was made; its meta is not sealed anew for that. */
+  folderMode(): void {
+    this.#folderModes = true
   }
 
   attribute(): void {

@@ -55,6 +55,8 @@ export function chmod(tree: Tree, inode: Inode, mode: number): void {
   if (inode.extension === '.cfl') return
   statOrFail(tree, inode)
   const { body } = inode
+  if (isDirectory(inode) && permissions(tree, inode, stat) !== mode)
+    tree.ctx.notCarried.folderMode()
   if (inode === tree.root) {
     // the root has no meta to keep a mode in
     backing.chmod(tree.folder.rootFd, '.', (mode & 0o777) | 0o700)

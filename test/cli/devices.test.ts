@@ -276,6 +276,6 @@ t.test('what sync clients leave behind is said once for each vault', async (t) =
   const { out } = world.run(['doctor', '--json'])
   const findings = JSON.parse(out) as { what: string; says: string; advice: string }[]
   const finding = findings.find(({ what }) => what === 'sync clients')
-  t.match(finding?.says, /owners, extended attributes and hard links/)
+  t.match(finding?.says, /owners, folder modes, extended attributes and hard links/)
   t.match(finding?.advice, /whoever runs the sync client.*not there.*files of their own/)
 })

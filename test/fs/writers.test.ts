@@ -203,6 +203,7 @@ t.test('what sync clients leave behind', async (t) => {
   here.write('/a', 'x')
   here.symlink('/s', 'a')
   here.setattr('/a', { mode: 0o640, mtime: { sec: 1, nsec: 0 } })
+  here.setattr('/d', { mode: 0o755 })
   t.same(kinds(), [])
   here.link('/a', '/b')
   t.same(kinds(), ['hard links'])
@@ -213,6 +214,8 @@ t.test('what sync clients leave behind', async (t) => {
     here.drive.setxattr(nodeid, 'note', Buffer.from('1'), 0)
   })
   t.same(kinds(), ['extended attributes', 'hard links'])
+  here.setattr('/d', { mode: 0o750 })
+  t.same(kinds(), ['folder modes', 'extended attributes', 'hard links'])
   const { uid, gid } = here.stat('/b')
   here.setattr('/b', { uid, gid })
   here.setattr('/b', { uid })
@@ -221,5 +224,5 @@ t.test('what sync clients leave behind', async (t) => {
   here.at('/b', (nodeid) => {
     here.drive.setattr(nodeid, { uid: uid + 1 }, emptyAttributes())
   })
-  t.same(kinds(), ['owners', 'extended attributes', 'hard links'])
+  t.same(kinds(), ['owners', 'folder modes', 'extended attributes', 'hard links'])
 })
