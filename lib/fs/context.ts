@@ -13,7 +13,6 @@ import type { Memory } from './memory.js'
 import type { Clock, Nonces, Random } from './nonces.js'
 import type { NotCarried } from './not-carried.js'
 import type { Reservation } from './reservation.js'
-import type { Room } from './room.js'
 import type { Writers } from './writers.js'
 
 /** What the log is told. `blob` is the path in the vault folder, `path` the plain one. */
@@ -65,7 +64,6 @@ export interface Context {
   readonly descriptors: number
   /** files that have taken blocks ahead of their growth, with their descriptors */
   readonly ahead: Map<Reservation, number>
-  readonly room: Room
   readonly stored: Stored
   /** room for a run of records on their way to or from the backing file; nobody keeps it */
   readonly records: Uint8Array

@@ -54,7 +54,6 @@ import { OpenFiles } from './open-files.js'
 import { Refusals, type Damaged } from './refusals.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
-import { Room } from './room.js'
 import { setattr } from './setattr.js'
 import { countForeign } from './survey.js'
 import { Tree } from './tree.js'
@@ -200,7 +199,6 @@ export class Drive implements Filesystem {
       pool: new ChunkPool(layout.chunkSize),
       descriptors: options.descriptors ?? 512,
       ahead: new Map(),
-      room: new Room(backing, clock),
       stored: { files: 0, bytes: 0 },
       records: new Uint8Array(RUN_RECORDS * layout.recordSize),
     }

@@ -21,8 +21,6 @@ export class Reservation {
   #scattered = false
   /** and blocks that nobody counts on, after a failure */
   #leaking = false
-  /** nothing was taken yet for what is about to be stored, since there is room enough */
-  #spared = false
 
   constructor(ctx: Context, stored: () => number) {
     this.#ctx = ctx
@@ -37,11 +35,8 @@ export class Reservation {
   /** Takes blocks for a range, as far as it lies beyond what is stored; `ahead`: and some more. */
   extend(fd: number, start: number, end: number, ahead: boolean): void {
     const stored = this.#stored()
-    const from = Math.max(this.#spared ? 0 : start, stored)
+    const from = Math.max(start, stored)
     if (end <= from) return
-    // whoever asks for no more than that wants blocks
-    this.#spared = ahead && this.#to === 0 && this.#isSmall(end) && this.#ctx.room.has(fd, end)
-    if (this.#spared) return
     const apart = from < this.#from || from > this.#to
     // what was taken ahead there would come to lie in a hole
     if (apart) this.giveBack(fd)
@@ -59,11 +54,6 @@ export class Reservation {
       if (taken > end) this.#ctx.ahead.set(this, fd)
     }
     this.#needed = Math.max(this.#needed, end)
-  }
-
-  /** Does that lie in the first chunk of a file? */
-  #isSmall(end: number): boolean {
-    return end <= this.#ctx.layout.recordOffset(1)
   }
 
   /** False where the disk is nearly full: then only what is needed is taken. */
@@ -132,7 +122,7 @@ export class Reservation {
 
   /** Everything is stored: what lies beyond is either promised or can go. */
   settle(fd: number): void {
-    this.#scattered = this.#spared = false
+    this.#scattered = false
     this.#from = 0
     this.giveBack(fd)
     this.#from = Math.min(this.#to, this.#stored())
@@ -143,7 +133,7 @@ export class Reservation {
     this.#ctx.ahead.delete(this)
     this.#from = this.#to = this.#needed = this.#stored()
     this.#scattered = scattered
-    this.#leaking = this.#spared = false
+    this.#leaking = false
   }
 
   /** The blob is about to be closed. */

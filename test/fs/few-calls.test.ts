@@ -6,10 +6,10 @@ import { openBacking, type Backing } from '../../lib/store/backing.js'
 import { needs } from '../needs.js'
 import { CALLER, TestVault } from './session.js'
 
-/** Counts calls by name. `free`: what the disk is to say of itself. */
-function counted(free?: number): { backing: Backing; calls: Map<string, number> } {
+/** Counts calls by name. */
+function counted(): { backing: Backing; calls: Map<string, number> } {
   const calls = new Map<string, number>()
-  const backing = { ...openBacking(), ...(free === undefined ? {} : { free: () => free }) }
+  const backing = { ...openBacking() }
   for (const [name, act] of Object.entries(backing) as [string, unknown][]) {
     if (typeof act !== 'function') continue
     const counting = (...args: unknown[]): unknown => {
@@ -22,8 +22,8 @@ function counted(free?: number): { backing: Backing; calls: Map<string, number> 
 }
 
 /** The calls that a file of 4 KiB makes in a folder that has one already, looked for first as kernels do. */
-function ofOneFile(vault: TestVault, free?: number): (name: string) => number {
-  const { backing, calls } = counted(free)
+function ofOneFile(vault: TestVault): (name: string) => number {
+  const { backing, calls } = counted()
   const session = vault.open({ backing, watched: true, holdInodes: true })
   session.mkdir('/d')
   session.write('/d/first', 'content')
@@ -52,53 +52,14 @@ t.test('a small new file asks the system for little', async (t) => {
   })
   const umask = process.umask(0o022)
   t.teardown(() => process.umask(umask))
-  const times = ofOneFile(vault, 2 ** 40)
+  const times = ofOneFile(vault)
   // its four kinds, once, and the folder's own for its owner
   t.ok(times('stat') <= 5, `${String(times('stat'))} looks at names`)
   t.ok(times('statFd') <= 2, `${String(times('statFd'))} looks at the blob`)
   t.equal(times('chmodFd'), 0)
   t.equal(times('chownFd'), 0)
-  t.equal(times('reserve'), 0)
   t.equal(times('utimes'), 1, 'the folder gets its time with the name')
   t.ok(times('write') <= 2, 'nothing is told to the journal by itself')
-})
-
-t.test('where the disk is not nearly empty, blocks are taken at once', async (t) => {
-  if (!needs(t, 'linux')) return
-  for (const free of [2 ** 30, Infinity]) {
-    const vault = new TestVault()
-    t.teardown(() => {
-      vault.remove()
-    })
-    t.equal(ofOneFile(vault, free)('reserve'), 1, `${String(free)} bytes are free`)
-  }
-})
-
-t.test('what an application reserves is taken', async (t) => {
-  if (!needs(t, 'linux')) return
-  const vault = new TestVault()
-  t.teardown(() => {
-    vault.remove()
-  })
-  const { backing, calls } = counted(2 ** 40)
-  const session = vault.open({ backing })
-  // the journal has got its own
-  calls.clear()
-  const file = session.create('/f')
-  file.write(0, Buffer.alloc(100, 1))
-  t.equal(calls.get('reserve') ?? 0, 0)
-  calls.clear()
-  file.fallocate(0, 0, 8192)
-  t.equal(calls.get('reserve'), 1)
-  file.close()
-  // one that outgrows its first chunk takes what it has not taken yet
-  calls.clear()
-  const large = session.create('/large')
-  large.write(0, Buffer.alloc(100, 1))
-  large.write(100, Buffer.alloc(100_000, 1))
-  t.ok((calls.get('reserve') ?? 0) >= 1)
-  large.close()
-  session.close()
 })
 
 t.test(
