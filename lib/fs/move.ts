@@ -8,6 +8,7 @@ import { TYPE_OF, permissions } from './attributes.js'
 import { isAwaited, sealMetas } from './directory.js'
 import { isPrecious } from './durability.js'
 import { CofferError } from '../errors.js'
+import { keepName } from './hard-links.js'
 import { backingName, isRecent, type Inode } from './inode.js'
 import { makeWritable } from './open-body.js'
 import { reseal } from './reseal.js'
@@ -106,6 +107,7 @@ function sealUnder(tree: Tree, inode: Inode, target: Target): void {
   }
   // it may be open for reading alone
   makeWritable(tree, inode)
+  keepName(tree, inode, body.object)
   ctx.backing.statFd(body.fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
   const times = body.dirty ? null : { sec: stat.mtimeSec, nsec: stat.mtimeNsec }
