@@ -6,7 +6,6 @@ import { previousTag } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
 import { isAwaited, sealMetas } from './directory.js'
-import { isPrecious } from './durability.js'
 import { CofferError } from '../errors.js'
 import { keepName } from './hard-links.js'
 import { backingName, isRecent, type Inode } from './inode.js'
@@ -49,11 +48,11 @@ export function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
     metas,
     { place, mode, leaving: { parentDirId: inode.dirId, name: inode.name } },
     target.floor,
-    isPrecious(tree, inode),
+    true,
   )
   moveBlob(tree, inode, target)
   // the metas must not be without the old name before the disk has the new one
-  if (isPrecious(tree, inode)) ctx.backing.sync(tree.descriptor(target.parent))
+  ctx.backing.sync(tree.descriptor(target.parent))
   try {
     sealMetas(ctx, fd, metas, { place, mode, leaving: null }, target.floor)
   } catch (error) {
