@@ -12,10 +12,13 @@ import type { Tree } from './tree.js'
 
 const stat = emptyStat()
 
-/** Would a stop of the machine find the object on the disk? Then no change may endanger it. */
+/**
+ * Would a stop of the machine find the object on the disk? Then no change may endanger it. What is no
+ * regular file was put there before it got its name: a sync of the folder alone promises it.
+ */
 export function isPrecious(tree: Tree, inode: Inode): boolean {
-  const { synced, bornAt, parent } = inode
-  if (synced || !isYoung(bornAt, tree.ctx.clock())) return true
+  const { synced, bornAt, parent, extension } = inode
+  if (synced || extension !== '.cff' || !isYoung(bornAt, tree.ctx.clock())) return true
   return parent !== null && parent.entriesSyncedAt >= bornAt
 }
 

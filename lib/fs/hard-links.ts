@@ -1,10 +1,11 @@
 // Several names for one blob. FORMAT.md §7, "Hard links". One of them may be the sealed name, every
 // other has a link ticket, which no seal outruns: so each name opens whatever is committed by another.
 
+import { Buffer } from 'node:buffer'
 import type { Place } from './directory.js'
 import { isPrecious, syncDirectory } from './durability.js'
 import type { Inode, Name } from './inode.js'
-import type { SealedObject } from './sealed-object.js'
+import { ZERO16, type SealedObject } from './sealed-object.js'
 import { hasLinkTicket, isSealedAt } from './tickets.js'
 import { writeTicket } from './ticket-files.js'
 import type { Tree } from './tree.js'
@@ -23,9 +24,16 @@ export function secure(
   return above + 1
 }
 
-/** The next seal gives up the name of the last one, so the disk must have the new name before. */
-function keepName(tree: Tree, inode: Inode): void {
-  if (inode.parent !== null && isPrecious(tree, inode)) syncDirectory(tree, inode.parent)
+/**
+ * The next seal gives up the name of the last one, or the one that this had left, so the disk must have
+ * the name of now before.
+ */
+export function keepName(tree: Tree, inode: Inode, object: SealedObject): void {
+  const { seal } = object
+  if (seal === null || inode.parent === null) return
+  const bearsBoth = Buffer.compare(seal.prevTag, ZERO16) !== 0
+  if (isSealedAt(object, inode) && (!bearsBoth || inode.synced)) return
+  if (isPrecious(tree, inode)) syncDirectory(tree, inode.parent)
 }
 
 /**
@@ -42,7 +50,7 @@ export function nameToSeal(
   const { seal } = object
   const bearsSealed = inode.others.length === 0 && isSealedAt(object, inode)
   if (seal === null || (links === 1 && (bearsSealed || tree.settle(inode)))) {
-    if (seal !== null && !isSealedAt(object, inode)) keepName(tree, inode)
+    keepName(tree, inode, object)
     return { place: { parentDirId: inode.dirId, name: inode.name }, above: 0 }
   }
   let above = seal.sealSeq

@@ -6,8 +6,8 @@ import { previousTag } from '../format/seal.js'
 import { emptyStat } from '../store/backing.js'
 import { TYPE_OF, permissions } from './attributes.js'
 import { isAwaited, sealMetas } from './directory.js'
-import { isPrecious } from './durability.js'
 import { CofferError } from '../errors.js'
+import { keepName } from './hard-links.js'
 import { backingName, isRecent, type Inode } from './inode.js'
 import { makeWritable } from './open-body.js'
 import { reseal } from './reseal.js'
@@ -48,11 +48,11 @@ export function moveDirectory(tree: Tree, inode: Inode, target: Target): void {
     metas,
     { place, mode, leaving: { parentDirId: inode.dirId, name: inode.name } },
     target.floor,
-    isPrecious(tree, inode),
+    true,
   )
   moveBlob(tree, inode, target)
   // the metas must not be without the old name before the disk has the new one
-  if (isPrecious(tree, inode)) ctx.backing.sync(tree.descriptor(target.parent))
+  ctx.backing.sync(tree.descriptor(target.parent))
   try {
     sealMetas(ctx, fd, metas, { place, mode, leaving: null }, target.floor)
   } catch (error) {
@@ -106,6 +106,7 @@ function sealUnder(tree: Tree, inode: Inode, target: Target): void {
   }
   // it may be open for reading alone
   makeWritable(tree, inode)
+  keepName(tree, inode, body.object)
   ctx.backing.statFd(body.fd, stat)
   const mode = TYPE_OF[inode.extension] | permissions(tree, inode, stat)
   const times = body.dirty ? null : { sec: stat.mtimeSec, nsec: stat.mtimeNsec }

@@ -13,6 +13,12 @@ import { writeSidecar } from './small-files.js'
 import { writeTicket } from './ticket-files.js'
 import { isDirectory, type Tree } from './tree.js'
 
+/**
+ * Above the seal by so much, a ticket counts also where the machine stops and the next mount has to cut
+ * the file back: it seals it once more, under the name of the last seal.
+ */
+const BEYOND_CUT_BACK = 2
+
 export interface Target {
   parent: Inode
   name: string
@@ -69,7 +75,7 @@ export function grantTicket(
   let file = ''
   const durable = isPrecious(tree, inode)
   withObject(tree, inode, (object, above) => {
-    const sealSeq = Math.max(above, target.floor) + 1
+    const sealSeq = Math.max(above, target.floor) + BEYOND_CUT_BACK
     writeSidecar(tree, tree.descriptor(target.parent), target.encoded)
     file = writeTicket(tree, nameAt(target), object, sealSeq, kind, durable)
     return sealSeq

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { ROOT_NODEID } from '../../lib/fs/inode.js'
 import { needs } from '../needs.js'
 import { FaultBacking, soundBacking } from './fault-backing.js'
 import { TestVault, type OpenFile, type Session } from './session.js'
@@ -187,6 +188,28 @@ t.test('a file that grew, whose last bytes had not reached the disk', async (t) 
   t.match(session.drive.counters.recovered, [/had not reached the disk/], 'status will tell')
 })
 
+t.test('a file that is cut back keeps the name that a ticket gave it', async (t) => {
+  if (!needs(t, 'linux')) return
+  const machine = new Machine(t)
+  const content = randomBytes(60 * C + 11)
+  machine.vault.skew += 10_000
+  const file = machine.made('/f', content.subarray(0, C + 1))
+  file.write(C + 1, content.subarray(C + 1))
+  file.close()
+  machine.vault.skew += 3000
+  machine.session.rename('/f', '/g')
+  const session = machine.here((vault) => {
+    truncateSync(vault.blob('/g'), 1024 + 41 * (C + 40))
+  })
+  t.equal(machine.vault.judge().get('/g')?.problem, null)
+  t.ok(session.read('/g').equals(content.subarray(0, 41 * C)))
+  t.same(warnings(session), ['cut-back'])
+  const again = session.open('/g', O_RDWR)
+  again.write(0, Buffer.from('written after'))
+  again.close()
+  t.equal(session.read('/g').subarray(0, 13).toString(), 'written after')
+})
+
 t.test('a new file of which only the name had reached the disk is empty', async (t) => {
   if (!needs(t, 'linux')) return
   const machine = new Machine(t)
@@ -253,6 +276,37 @@ t.test('a file that is synced after a rename keeps its name', async (t) => {
     vault.remove()
   }
 })
+
+t.test(
+  'a new folder or link that is renamed opens there, once the folder above is synced',
+  async (t) => {
+    if (!needs(t, 'linux')) return
+    for (const seed of [0, 1, 2]) {
+      const vault = new TestVault()
+      const faulty = new FaultBacking({ kind: 'forgets', seed }, Infinity)
+      const journalFolder = mkdtempSync(join(vault.state, 'journal-'))
+      const session = vault.open({ backing: faulty.backing, journalFolder, holdInodes: true })
+      session.mkdir('/folder')
+      session.symlink('/link', 'to somewhere')
+      session.rename('/folder', '/renamed folder')
+      session.rename('/link', '/renamed link')
+      session.drive.fsyncdir(ROOT_NODEID)
+      faulty.next(1)
+      t.throws(() => {
+        session.write('/more', 'of it')
+      })
+      t.throws(() => {
+        session.close()
+      })
+      const next = vault.open({ backing: soundBacking(), journalFolder })
+      t.same([...next.list('/renamed folder').keys()], [])
+      t.equal(next.readlink('/renamed link'), 'to somewhere')
+      next.close()
+      faulty.close()
+      vault.remove()
+    }
+  },
+)
 
 t.test('what was removed is not missed', async (t) => {
   if (!needs(t, 'linux')) return

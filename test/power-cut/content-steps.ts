@@ -8,6 +8,8 @@ import { CHUNK, SIZES, type Open, type Work } from './work.js'
 const { O_TRUNC } = constants
 /** FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE */
 const HOLE = 3
+const PAGE = 4096
+const LARGE = 4 * 1024 * 1024 + 2 * CHUNK
 const PARTS = [1, 100, 4096, CHUNK, CHUNK + 10, 3 * CHUNK]
 /** the last of them cannot be the blob's own */
 const MODES = [0o600, 0o644, 0o400, 0o4755]
@@ -28,6 +30,27 @@ export function overwrite(work: Work): void {
   if (file === null) return
   work.deed(file.item, 'overwrite')
   writeParts(work, work.open(file), false)
+}
+
+/** Whole pages here and there in a file that is too large to be compared before it is sealed. */
+export function scatter(work: Work): void {
+  const { random } = work
+  const large = work
+    .everything()
+    .find(({ item }) => item.kind === 'file' && item.content.length > LARGE)
+  if (large === undefined) {
+    const open = work.create(work.folder(), work.newName(), 'create')
+    work.write(open, random.bytes(LARGE + 3 * CHUNK), 0)
+    work.done(open, 1)
+    return
+  }
+  work.deed(large.item, 'scatter')
+  const open = work.open(large)
+  for (let i = random.between(1, 12); i > 0; i--) {
+    const page = random.between(0, LARGE / PAGE)
+    work.write(open, random.bytes(PAGE * random.between(1, 4)), page * PAGE)
+  }
+  work.done(open, 0.6)
 }
 
 export function append(work: Work): void {

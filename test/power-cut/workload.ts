@@ -14,6 +14,7 @@ import { Work } from './work.js'
 const STEPS: Record<string, [number, (work: Work) => unknown]> = {
   create: [12, content.create],
   overwrite: [14, content.overwrite],
+  scatter: [6, content.scatter],
   append: [10, content.append],
   rewrite: [8, content.rewrite],
   resize: [8, content.resize],
