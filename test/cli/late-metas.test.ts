@@ -12,11 +12,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { needs } from '../needs.js'
 import { until, World } from './coffer.js'
 
 t.setTimeout(120_000)
+/** Then no client is in the middle of something. FORMAT.md §7 */
+const QUIET_MS = 4500
 
 const only = (folder: string, end: string): string => {
   const [name, ...others] = readdirSync(folder).filter((name) => name.endsWith(end))
@@ -74,8 +77,10 @@ t.test('a meta is taken away and put back', async (t) => {
   rmSync(meta)
   world.mount()
   t.equal(read(), 'content')
-  writeFileSync(join(drive, 'another'), 'of today')
   t.same(statusOf(world).late, [{ path: '/folder', state: 'remembered' }])
+  writeFileSync(join(drive, 'another'), 'of today')
+  t.ok(await until(() => existsSync(meta)), 'what is made there brings it back')
+  rmSync(meta)
   // a kill takes away nothing that was remembered before
   const [entry] = world.entries()
   process.kill(entry?.pid ?? 0, 'SIGKILL')
@@ -83,8 +88,10 @@ t.test('a meta is taken away and put back', async (t) => {
   world.mount()
   t.equal(read(), 'content')
   t.equal(readFileSync(join(drive, 'another'), 'utf8'), 'of today')
+  await sleep(QUIET_MS)
   world.run(['unmount', world.mountpoint])
-  t.notOk(existsSync(meta))
+  t.ok(existsSync(meta), 'and so does the end of a drive')
+  rmSync(meta)
   for (const engine of ['openssl', 'portable']) {
     const got = join(world.folder, engine)
     world.run(['get', world.vault, '/folder/file', got], { env: { COFFER_ENGINE: engine } })
