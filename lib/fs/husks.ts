@@ -31,12 +31,11 @@ function isOld(ctx: Context, dirfd: number, file: string): boolean {
   }
 }
 
-/** `bare`: nor anything that gives a name to a file that may still come. */
-export function isHusk(ctx: Context, dirfd: number, bare = false): boolean {
+export function isHusk(ctx: Context, dirfd: number): boolean {
   return ctx.backing.list(dirfd).every((file) => {
     const part = partOf(ctx, dirfd, file)
-    if (part !== 'directory') return part !== null && !(bare && part === 'name')
-    return within(ctx.backing, dirfd, file, (fd) => isHusk(ctx, fd, bare))
+    if (part !== 'directory') return part !== null
+    return within(ctx.backing, dirfd, file, (fd) => isHusk(ctx, fd))
   })
 }
 

@@ -205,7 +205,7 @@ export class LateDirectories {
     const place = memory.place(dirId, name)
     const isKnown = memory.keptAt(place).length + memory.goneFrom(place).length > 0
     const fd = this.#tree.descriptor(inode)
-    if (parent === null || !isKnown || !isHusk(ctx, fd, true)) return
+    if (parent === null || !isKnown || !isHusk(ctx, fd)) return
     if (!isStillBelow(ctx, fd)) {
       const late = this.#late.get(inode)
       if (late !== undefined) late.doneAt = -1
