@@ -57,7 +57,7 @@ export class Watch {
       inode.watch = -1
     }
     tree.catchUp = () => {
-      this.take()
+      this.#gather()
     }
     tree.validMs = (directory) => this.#validMs(directory)
     if (this.#folder !== null) tree.touched = (inode) => this.#touched.add(inode)
@@ -90,8 +90,11 @@ export class Watch {
     return watch
   }
 
-  /** Looks at what has happened since the last call. */
-  take(): void {
+  /**
+   * Looks at what has happened since the last call. The kernel is told of it by `take`, between requests:
+   * who tells it waits for locks that a pending request may hold.
+   */
+  #gather(): void {
     this.#folder?.take(
       (directory, name, event) => {
         try {
@@ -110,6 +113,11 @@ export class Watch {
       },
     )
     this.#touched.clear()
+  }
+
+  /** Looks at it, and tells. */
+  take(): void {
+    this.#gather()
     this.#moved.clear()
     if (this.#outdated.length === 0) return
     this.#tell(this.#outdated)
