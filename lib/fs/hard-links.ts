@@ -1,8 +1,7 @@
 // Several names for one blob. FORMAT.md §7, "Hard links". One of them may be the sealed name, every
 // other has a link ticket, which no seal outruns: so each name opens whatever is committed by another.
 
-import { Buffer } from 'node:buffer'
-import type { Place } from './directory.js'
+import { sameBytes, type Place } from './directory.js'
 import { isPrecious, syncDirectory } from './durability.js'
 import type { Inode, Name } from './inode.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
@@ -31,7 +30,7 @@ export function secure(
 export function keepName(tree: Tree, inode: Inode, object: SealedObject): void {
   const { seal } = object
   if (seal === null || inode.parent === null) return
-  const bearsBoth = Buffer.compare(seal.prevTag, ZERO16) !== 0
+  const bearsBoth = !sameBytes(seal.prevTag, ZERO16)
   if (isSealedAt(object, inode) && (!bearsBoth || inode.synced)) return
   if (isPrecious(tree, inode)) syncDirectory(tree, inode.parent)
 }
