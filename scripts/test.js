@@ -252,7 +252,7 @@ async function main() {
     const scratch = mkdtempSync(join(tmpdir(), 'coffer-'))
     chmodSync(scratch, 0o755)
     const stop = () => {
-      for (const name of readdirSync(scratch)) {
+      for (const name of existsSync(scratch) ? readdirSync(scratch) : []) {
         for (const { pid } of processesOf(join(scratch, name))) process.kill(pid, 'SIGKILL')
       }
       process.exit(130)

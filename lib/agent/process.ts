@@ -5,7 +5,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { addressOf, lazy, nativeAvailable } from '../native/libc.js'
 import type { RunningDrive } from '../store/registry.js'
 
-/** In clock ticks since boot; null where there is no such process (a zombie is none). */
+/**
+ * In clock ticks since boot; null where there is no such process. A zombie is none, unless other
+ * threads of it are still there: those hold its files.
+ */
 export function startTime(pid: number): string | null {
   let stat: string
   try {
@@ -15,7 +18,8 @@ export function startTime(pid: number): string | null {
   }
   // field 2 is the program's name and may hold anything, also spaces and parentheses
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
+  const ended = fields[0] === 'X' || (fields[0] === 'Z' && fields[17] === '1')
+  return ended ? null : (fields[19] ?? null)
 }
 
 export function bootId(): string {

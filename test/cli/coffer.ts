@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { startTime } from '../../lib/agent/process.js'
 
 export const PROGRAM =
   process.env.COFFER_TEST_BIN ?? fileURLToPath(new URL('../../../bin/coffer.js', import.meta.url))
@@ -147,13 +148,7 @@ export function mountsBelow(folder: string): string[] {
     .reverse()
 }
 
-export const isAlive = (pid: number): boolean => {
-  try {
-    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
-}
+export const isAlive = (pid: number): boolean => startTime(pid) !== null
 
 /** Waits until `condition` holds; false when it does not in time. */
 export async function until(condition: () => boolean, ms = 5000): Promise<boolean> {

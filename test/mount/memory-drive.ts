@@ -22,11 +22,14 @@ export interface DriveSetup {
   fsname?: string
   /** names that only these processes see; the files are made empty */
   hidden?: { names: string[]; pids: number[]; keepCache?: boolean }
+  /** rmdir is never answered, and a notification waits in the kernel for the directory it locks */
+  stuck?: boolean
 }
 
 export type DriveEvent =
   | { event: 'mounted'; devNumber: string; mountpoint: string }
   | { event: 'failed'; code: string; message: string; hint: string }
+  | { event: 'stuck' }
   | { event: 'woken'; hiddenBytesRead: number }
   | { event: 'defect'; message: string }
   | {
@@ -89,6 +92,7 @@ function main(mountpoint: string, setup: DriveSetup): void {
       const { bytesRead, bytesWritten, requests } = counters
       say({ ...event, bytesRead, bytesWritten, requests })
     } else say(event)
+    if (event.event === 'stuck') notify(session.deviceFd)
   })
   worker.on('exit', () => {
     session.close()
@@ -96,6 +100,20 @@ function main(mountpoint: string, setup: DriveSetup): void {
     process.stdin.destroy()
   })
   say({ event: 'mounted', devNumber: session.devNumber, mountpoint: session.mountpoint })
+}
+
+/** In a thread of its own, which stays in the kernel. */
+function notify(deviceFd: number): void {
+  const url = new URL('../../lib/agent/notify-worker.js', import.meta.url)
+  const notifier = new Worker(url, { workerData: deviceFd })
+  notifier.postMessage([{ what: 'entry', parent: 1, name: 'any' }])
+}
+
+class Stuck extends MemoryFilesystem {
+  override rmdir(): void {
+    parentPort?.postMessage({ event: 'stuck' })
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  }
 }
 
 /** Lets the kernel read its own memory. */
@@ -120,8 +138,12 @@ function hide(
 }
 
 function work(job: Job): void {
-  const { discard, hidden } = job.setup
-  const fs = new MemoryFilesystem(discard, process.getuid?.(), process.getgid?.())
+  const { discard, hidden, stuck } = job.setup
+  const fs = new (stuck === true ? Stuck : MemoryFilesystem)(
+    discard,
+    process.getuid?.(),
+    process.getgid?.(),
+  )
   const shown = hidden === undefined ? null : hide(fs, hidden)
   const tell = (event: DriveEvent): void => parentPort?.postMessage(event)
   const unmounted = serve(

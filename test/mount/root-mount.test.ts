@@ -284,6 +284,26 @@ void t.test('killed, it is gone within 2 s, and the watcher too', async (t) => {
   }
 })
 
+void t.test(
+  'killed while it waits in the kernel for a lock of its own, it is gone too',
+  async (t) => {
+    if (!needs(t, 'root', 'fuse')) return
+    const drive = await startDrive(t, { stuck: true })
+    okay(t, sh(drive.mountpoint, 'mkdir folder'))
+    const remover = spawn('rmdir', ['folder'], { cwd: drive.mountpoint, stdio: 'ignore' })
+    const ended = new Promise((resolve) => remover.once('exit', resolve))
+    await drive.heard('stuck')
+    const waits = () => sh('/', `cat /proc/${String(drive.process.pid)}/task/*/status`).stdout
+    for (let tries = 0; !/^State:\s+D/m.test(waits()) && tries < 100; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    t.match(waits(), /^State:\s+D/m, 'a thread waits in the kernel')
+    drive.process.kill('SIGKILL')
+    t.comment(`gone after ${(await gone(drive.mountpoint)).toFixed()} ms`)
+    await drive.exited
+    t.not(await ended, 0, 'whoever waited for an answer has an error')
+  },
+)
+
 void t.test('a later mount at the same place is left alone', async (t) => {
   if (!needs(t, 'root', 'fuse')) return
   for (const later of ['tmpfs', 'drive'] as const) {
