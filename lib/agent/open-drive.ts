@@ -3,7 +3,8 @@
 
 import { Buffer } from 'node:buffer'
 import { randomFillSync } from 'node:crypto'
-import { Drive, type DriveOptions } from '../fs/drive.js'
+import { Drive } from '../fs/drive.js'
+import type { DriveOptions } from '../fs/open-tree.js'
 import { vaultFolder, vaultState } from '../store/state.js'
 import { bootId, openFilesLimit } from './process.js'
 

@@ -10,6 +10,7 @@ import { arrived } from './arrived.js'
 import { decodeEntry } from './entry-names.js'
 import { backingName, type Inode } from './inode.js'
 import { Later } from './later.js'
+import { locate } from './locate.js'
 import type { Tree } from './tree.js'
 
 /** Beyond this nobody waits for the count to be right. */
@@ -60,7 +61,7 @@ export class Arrivals {
       const { ids } = tree.directory(parent)
       const dirfd = tree.descriptor(parent)
       const name = decodeEntry(tree.ctx, ids, dirfd, parsed.base, parsed.extension)?.name
-      const inode = name === undefined ? null : tree.locate(parent, name, stat)
+      const inode = name === undefined ? null : locate(tree, parent, name, stat)
       if (inode === null) return
       if (backingName(inode) === file) arrived(tree, inode, stat)
       tree.closed(inode)

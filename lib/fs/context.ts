@@ -55,7 +55,6 @@ export interface Context {
   readonly log: Log
   /** opens what may be a placeholder */
   readonly fetches: Fetches
-  /** what this device remembers of the size of a blob in a directory, where the blob does not tell */
   /** null where nothing is written */
   journal: Journal | null
   readonly memory: Memory

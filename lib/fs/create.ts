@@ -11,6 +11,7 @@ import { newMeta, rememberMeta } from './directory.js'
 import { FileBody } from './file-body.js'
 import type { Caller } from './filesystem.js'
 import { blobPath, type Inode } from './inode.js'
+import { assertFree } from './locate.js'
 import { backingMode } from './mode.js'
 import { timeOf } from './nonces.js'
 import { headerSeal, SealedObject, ZERO16 } from './sealed-object.js'
@@ -71,9 +72,10 @@ function settle(
   backing.statFd(fd, out)
 }
 
-function assertFree(tree: Tree, parent: Inode, name: string): void {
+/** Throws ENAMETOOLONG, EEXIST. */
+function assertMakeable(tree: Tree, parent: Inode, name: string): void {
   tree.encode(withOwnMeta(tree, parent).first, name)
-  tree.assertFree(parent, name)
+  assertFree(tree, parent, name)
 }
 
 // Each fills `out` from what it has made.
@@ -89,7 +91,7 @@ function createBody(
   out: FileStat,
 ): Inode {
   const { backing } = tree.ctx
-  assertFree(tree, parent, name)
+  assertMakeable(tree, parent, name)
   const owner = ownership(tree, parent, caller)
   const bits = extension === '.cfl' ? 0o600 : backingMode(mode, false)
   const dirfd = tree.descriptor(parent)
@@ -189,7 +191,7 @@ export function mkdir(
   out: FileStat,
 ): Inode {
   const { backing } = tree.ctx
-  assertFree(tree, parent, name)
+  assertMakeable(tree, parent, name)
   const owner = ownership(tree, parent, caller)
   const bits = (mode & 0o1777 & ~caller.umask) | (owner.setgid ? S_ISGID : 0)
   const directory = tree.directory(parent)
@@ -246,7 +248,7 @@ export function mknod(
   out: FileStat,
 ): Inode {
   const { backing } = tree.ctx
-  assertFree(tree, parent, name)
+  assertMakeable(tree, parent, name)
   const owner = ownership(tree, parent, caller)
   const directory = tree.directory(parent)
   const encoded = tree.encode(directory.first, name)

@@ -3,32 +3,16 @@
 
 import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
-import type { Engine } from '../crypto/engine.js'
-import type { VaultBody } from '../format/config-body.js'
-import { Keyring } from '../format/keys.js'
-import { Layout } from '../format/layout.js'
 import { parseBackingName } from '../format/name.js'
-import { openBacking, emptyStat, type Backing } from '../store/backing.js'
-import { CONFIG_NAME } from '../store/config-file.js'
-import { Placeholders } from '../store/placeholder.js'
-import { VaultFolder } from '../store/vault-folder.js'
+import { emptyStat } from '../store/backing.js'
 import { AccessTimes } from './access-times.js'
 import { arrived } from './arrived.js'
 import { attributes } from './attributes.js'
 import { commit } from './commit.js'
-import {
-  ChunkPool,
-  RUN_RECORDS,
-  type Context,
-  type Log,
-  type LogEvent,
-  type Stored,
-} from './context.js'
+import type { Stored } from './context.js'
 import { create, mkdir, mknod, symlink, tmpfile } from './create.js'
-import type { Directory } from './directory.js'
 import { syncDirectory } from './durability.js'
 import { fallocate } from './fallocate.js'
-import { Fetches } from './fetches.js'
 import {
   MOMENT_MS,
   opensToWrite,
@@ -44,69 +28,27 @@ import {
 import { plainPath, type Inode } from './inode.js'
 import type { LateDirectory } from './late-directories.js'
 import { link } from './link.js'
-import { openJournal } from './open-journal.js'
-import { list, type Listed } from './listing.js'
-import { Memory } from './memory.js'
-import { Nonces, type Clock, type Random } from './nonces.js'
-import { NotCarried, type NotCarriedKind } from './not-carried.js'
+import type { NotCarriedKind } from './not-carried.js'
 import { openBody } from './open-body.js'
+import { OpenDirectories } from './open-directories.js'
 import { OpenFiles } from './open-files.js'
+import { openTree, type DriveOptions } from './open-tree.js'
 import { Refusals, type Damaged } from './refusals.js'
 import { rmdir, unlink } from './remove.js'
 import { rename } from './rename.js'
 import { setattr } from './setattr.js'
 import { countForeign } from './survey.js'
-import { Tree } from './tree.js'
-import { Watch, type Outdated } from './watch.js'
+import type { Tree } from './tree.js'
+import type { Watch } from './watch.js'
 import { walkConflicts, type ConflictStep } from './walk-conflicts.js'
-import { Writers, type OtherWriter } from './writers.js'
+import type { OtherWriter } from './writers.js'
 import { getxattr, listxattr, removexattr, setxattr } from './xattr.js'
 
-const { S_IFDIR, S_IFMT, S_IFREG } = constants
-
-export interface DriveOptions {
-  engine: Engine
-  vaultPath: string
-  vaultId: Uint8Array
-  body: VaultBody
-  /** 16 bytes */
-  deviceId: Uint8Array
-  /** in the names of conflict copies that are made here */
-  deviceName?: string
-  readOnly: boolean
-  /** private folder of this machine for journal and memory; needed wherever something is written */
-  journalFolder?: string
-  /** tells this boot of the machine from others */
-  boot?: string
-  /** in place of the system's own calls */
-  backing?: Backing
-  /** directory descriptors to keep open at most */
-  descriptors?: number
-  log: Log
-  random: Random
-  clock?: Clock
-  /** refuses a vault that another drive of this machine has open */
-  lock?: boolean
-  /** requests can be parked: operations may throw `Later` */
-  parks?: boolean
-  /** only reading, by `node:fs` alone */
-  portable?: boolean
-  /** Others' changes are watched for, and told while the drive is tended. */
-  changed?: (outdated: Outdated[]) => void
-}
+const { S_IFMT, S_IFREG } = constants
 
 /** Nothing of ours is in the listing of a backing directory. */
 const isBare = (listing: readonly string[]): boolean =>
   listing.every((file) => !['object', 'copy'].includes(parseBackingName(file).what))
-
-interface DirectoryHandle {
-  inode: Inode
-  entries: Listed[] | null
-  /** what the inode was when they were listed */
-  directory: Directory | null
-  /** the entry that an adapter is being told of */
-  shown: Listed | null
-}
 
 /** What `status` tells. */
 export interface DriveCounters {
@@ -130,8 +72,6 @@ export interface DriveCounters {
 
 /** Bytes that one call of copy_file_range copies at most, so that others are not kept waiting. */
 const COPY_MAX = 4 * 1024 * 1024
-/** Words about recovery that `status` has at most. */
-const RECOVERED_MAX = 50
 const WRITING_MAX = 50
 /** The least that a kernel can be told. */
 const MADE_MS = 1
@@ -140,85 +80,23 @@ export class Drive implements Filesystem {
   readonly #tree: Tree
   readonly #files: OpenFiles
   readonly #access: AccessTimes
-  readonly #directories = new Map<number, DirectoryHandle>()
+  readonly #directories: OpenDirectories
   readonly #stat = emptyStat()
   readonly #refusals: Refusals
-  readonly #recovered: string[] = []
+  readonly #recovered: string[]
   readonly #watch: Watch | null
-  #nextDirectory = 1
-  /** its entries are being shown */
-  #listing: DirectoryHandle | null = null
   /** plaintext on its way from file to file; nobody keeps it */
   #copied: Uint8Array | null = null
 
   constructor(options: DriveOptions) {
-    const { engine, vaultId, body, random, portable = false, clock = Date.now } = options
-    const backing = options.backing ?? openBacking(portable, options.vaultPath)
-    const readOnly = options.readOnly || !backing.writable
-    const layout = new Layout(body.chunkLog2)
-    const placeholders = new Placeholders(backing, options.vaultPath, CONFIG_NAME)
-    let opening = true
-    const world = {
-      engine,
-      vaultId,
-      body,
-      keyring: new Keyring(engine, vaultId, body.seeds),
-      layout,
-      backing,
-      nonces: new Nonces(random, clock),
-      random,
-      clock,
-      deviceId: options.deviceId,
-      deviceName: options.deviceName ?? null,
-      writers: new Writers(options.deviceId, body.devices, clock, options.log),
-      notCarried: new NotCarried(),
-      readOnly,
-      log: (event: LogEvent) => {
-        if (opening && event.level === 'warn' && this.#recovered.length < RECOVERED_MAX)
-          this.#recovered.push(event.message)
-        options.log(event)
-      },
-    }
-    const memory = new Memory(world, options.journalFolder ?? null, options.boot ?? '')
-    let folder: VaultFolder
-    try {
-      folder = new VaultFolder(backing, options.vaultPath, clock, {
-        readOnly,
-        hadContent: () => memory.hadContent,
-      })
-    } catch (error) {
-      memory.close()
-      world.keyring.wipe()
-      throw error
-    }
-    const ctx: Context = {
-      ...world,
-      fetches: new Fetches({ backing, placeholders, log: options.log, clock }),
-      journal: null,
-      memory,
-      pool: new ChunkPool(layout.chunkSize),
-      descriptors: options.descriptors ?? 512,
-      ahead: new Map(),
-      stored: { files: 0, bytes: 0 },
-      records: new Uint8Array(RUN_RECORDS * layout.recordSize),
-    }
-    this.#tree = new Tree(ctx, folder)
-    this.#refusals = new Refusals(this.#tree)
-    this.#watch = options.changed === undefined ? null : new Watch(this.#tree, options.changed)
-    try {
-      if (options.lock === true) folder.lock()
-      if (!readOnly) ctx.journal = openJournal(this.#tree, options.journalFolder)
-    } catch (error) {
-      this.#watch?.close()
-      this.#tree.close()
-      ctx.memory.close()
-      ctx.keyring.wipe()
-      throw error
-    }
-    opening = false
-    ctx.fetches.parks = options.parks ?? false
-    this.#files = new OpenFiles(this.#tree)
-    this.#access = new AccessTimes(this.#tree)
+    const { tree, watch, recovered } = openTree(options)
+    this.#tree = tree
+    this.#watch = watch
+    this.#recovered = recovered
+    this.#refusals = new Refusals(tree)
+    this.#files = new OpenFiles(tree)
+    this.#directories = new OpenDirectories(tree)
+    this.#access = new AccessTimes(tree)
   }
 
   get stored(): Stored {
@@ -253,7 +131,7 @@ export class Drive implements Filesystem {
   lookup(parent: number, name: string, out: Entry): boolean {
     const at = this.#tree.inode(parent)
     try {
-      const inode = this.#locate(at, name)
+      const inode = this.#directories.locate(at, name, this.#stat)
       if (inode === null) {
         // not for long: names that are not there cannot be enumerated where changes were missed
         out.validMs = MOMENT_MS
@@ -264,14 +142,6 @@ export class Drive implements Filesystem {
     } catch (error) {
       throw this.#report(error, at)
     }
-  }
-
-  /** An adapter that is being told of an entry asks for it at once: then the listing knows where it lies. */
-  #locate(parent: Inode, name: string): Inode | null {
-    const { inode, directory = null, shown = null } = this.#listing ?? {}
-    if (inode !== parent || directory === null || shown?.name !== name || shown.bearer === null)
-      return this.#tree.locate(parent, name, this.#stat)
-    return this.#tree.locateListed(parent, directory, shown.bearer, this.#stat)
   }
 
   forget(nodeid: number, lookups: number): void {
@@ -533,45 +403,17 @@ export class Drive implements Filesystem {
 
   opendir(nodeid: number): number {
     const inode = this.#tree.inode(nodeid)
-    try {
-      this.#tree.directory(inode)
-    } catch (error) {
-      throw this.#report(error, inode)
-    }
-    const fh = this.#nextDirectory++
-    this.#directories.set(fh, { inode, entries: null, directory: null, shown: null })
-    return fh
+    return this.#told(inode, () => this.#directories.open(inode))
   }
 
   readdir(fh: number, cookie: number, emit: EmitEntry): void {
-    const handle = this.#directories.get(fh)
-    if (handle === undefined) throw new CofferError('EBADF', 'the directory is not open')
-    const { inode } = handle
-    if (cookie === 0 || handle.entries === null) {
-      try {
-        handle.entries = list(this.#tree, inode)
-        handle.directory = inode.directory
-      } catch (error) {
-        throw this.#report(error, inode)
-      }
-    }
-    if (cookie === 0 && !emit('.', inode.ino, S_IFDIR, 1)) return
-    if (cookie <= 1 && !emit('..', (inode.parent ?? inode).ino, S_IFDIR, 2)) return
-    this.#listing = handle
-    try {
-      for (let i = Math.max(0, cookie - 2); i < handle.entries.length; i++) {
-        const entry = handle.entries[i]
-        if (entry === undefined) continue
-        handle.shown = entry
-        if (!emit(entry.name, 0xffffffff, entry.type, i + 3)) return
-      }
-    } finally {
-      this.#listing = null
-    }
+    this.#told(this.#directories.inode(fh), () => {
+      this.#directories.read(fh, cookie, emit)
+    })
   }
 
   releasedir(fh: number): void {
-    this.#directories.delete(fh)
+    this.#directories.close(fh)
   }
 
   fsyncdir(nodeid: number): void {
@@ -672,7 +514,6 @@ export class Drive implements Filesystem {
   close(): void {
     this.#files.close()
     this.#tree.ctx.fetches.close()
-    this.#directories.clear()
     this.#tree.ctx.journal?.close()
     this.#tree.ctx.memory.close()
     this.#tree.ctx.keyring.wipe()

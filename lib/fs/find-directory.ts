@@ -5,6 +5,7 @@ import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { sameBytes, type Directory } from './directory.js'
 import type { Inode } from './inode.js'
+import { locate } from './locate.js'
 import type { Kept } from './memory.js'
 import { placeOf } from './remembered-places.js'
 import type { Tree } from './tree.js'
@@ -17,7 +18,7 @@ const DEPTH_MAX = 2048
 function inodeAt(tree: Tree, kept: Kept, depth: number): Inode | null {
   const place = placeOf(tree.ctx, kept)
   const parent = place === null ? null : directoryOf(tree, place.parentDirId, depth - 1)
-  return place === null || parent === null ? null : tree.locate(parent, place.name, stat)
+  return place === null || parent === null ? null : locate(tree, parent, place.name, stat)
 }
 
 /** The directory that has this id, where it can be read; null where none is known. */

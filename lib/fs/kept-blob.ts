@@ -10,6 +10,7 @@ import { directoryChanged } from './directory.js'
 import { isPrecious, syncFile } from './durability.js'
 import type { FileBody } from './file-body.js'
 import { backingName, isRecent, type Inode } from './inode.js'
+import { locate } from './locate.js'
 import { modeIsSealed } from './mode.js'
 import { moveFile } from './move.js'
 import { openBody } from './open-body.js'
@@ -43,7 +44,7 @@ export function putBack(tree: Tree, old: Inode): boolean {
   const { left, parent } = old
   // an engine that works in place may be sending what would be replaced
   if (left === '' || parent === null || tree.ctx.backing.inPlace) return false
-  const next = tree.locate(parent, left, found)
+  const next = locate(tree, parent, left, found)
   if (next === null || next === old || !isRecent(next, tree.ctx.clock())) return false
   if (!isSame(tree, next, old)) return false
   try {

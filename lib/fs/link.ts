@@ -5,6 +5,7 @@ import { commit } from './commit.js'
 import { isPrecious, makeReachable } from './durability.js'
 import { secure } from './hard-links.js'
 import { backingName, blobPath, type Inode } from './inode.js'
+import { assertFree } from './locate.js'
 import { keepCopy } from './move.js'
 import { timeOf } from './nonces.js'
 import { withObject } from './reseal.js'
@@ -20,7 +21,7 @@ export function link(tree: Tree, inode: Inode, parent: Inode, name: string): Ino
   if (isDirectory(inode)) throw new CofferError('EPERM', 'a directory has one name')
   const { first } = withOwnMeta(tree, parent)
   const encoded = tree.encode(first, name)
-  tree.assertFree(parent, name)
+  assertFree(tree, parent, name)
   if (inode.nameless) return nameFirst(tree, inode, parent, name)
   if (inode.pending) commit(tree, inode)
   keepCopy(tree, inode)

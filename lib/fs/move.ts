@@ -9,6 +9,7 @@ import { isAwaited, sealMetas } from './directory.js'
 import { CofferError } from '../errors.js'
 import { keepName } from './hard-links.js'
 import { backingName, isRecent, type Inode } from './inode.js'
+import { locate } from './locate.js'
 import { makeWritable } from './open-body.js'
 import { reseal } from './reseal.js'
 import { writeSidecar } from './small-files.js'
@@ -25,7 +26,7 @@ const stat = emptyStat()
 export function keepCopy(tree: Tree, inode: Inode): void {
   const { copy, parent } = inode
   if (copy === null || parent === null) return
-  const isFree = (name: string): boolean => [null, inode].includes(tree.locate(parent, name, stat))
+  const isFree = (name: string): boolean => [null, inode].includes(locate(tree, parent, name, stat))
   const name = isFree(copy.shown) ? copy.shown : freeName(copy, isFree)
   if (!tree.stat(inode, stat)) throw new CofferError('ENOENT', 'the file is not there any more')
   const target = targetOf(tree, parent, name, null)

@@ -8,6 +8,7 @@ import { sealMetas } from './directory.js'
 import { directoryOf } from './find-directory.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
 import { loadDirectory } from './load-directory.js'
+import { locate } from './locate.js'
 import { backingMode } from './mode.js'
 import { withOwnMeta } from './own-meta.js'
 import { temporaryName, writeSidecar } from './small-files.js'
@@ -73,7 +74,7 @@ function makeAgain(tree: Tree, was: Inode): Inode {
     const blob = `${blobPath(above)}/${shown}`
     tree.ctx.log({ level: 'warn', event: 'conflict', message, blob, path })
   }
-  const again = tree.locate(above, was.name, stat)
+  const again = locate(tree, above, was.name, stat)
   if (again === null || !isDirectory(again))
     throw new CofferError('ENOENT', 'the directory was removed')
   // where this machine remembers none

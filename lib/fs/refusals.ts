@@ -7,6 +7,7 @@ import { emptyStat } from '../store/backing.js'
 import { LateMeta } from './directory.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
 import { Later } from './later.js'
+import { locate } from './locate.js'
 import { openBody } from './open-body.js'
 import { isPlaceholder } from './placeholders.js'
 import { isUnchanged, stampOf, type Stamp } from './stamp.js'
@@ -101,7 +102,7 @@ export class Refusals {
   /** Throws where it cannot be looked at, or is refused again. */
   #isStill(at: Inode, [name, ...below]: readonly string[], damage: Damage): boolean {
     if (name === undefined) return this.#isDamaged(at, damage)
-    const inode = this.#tree.locate(at, name, stat)
+    const inode = locate(this.#tree, at, name, stat)
     if (inode === null) return false
     inode.lookups++
     try {

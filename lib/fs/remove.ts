@@ -10,6 +10,7 @@ import { backingName, blobPath, isRecent, isVersion, RECENT_MS, type Inode } fro
 import { decodeEntry } from './entry-names.js'
 import { isHusk, removeHusk } from './husks.js'
 import { putBack } from './kept-blob.js'
+import { locate } from './locate.js'
 import { reseal } from './reseal.js'
 import { temporaryName } from './small-files.js'
 import { removeCompanions, removeYoungTickets } from './ticket-files.js'
@@ -20,7 +21,7 @@ import { within } from './within.js'
 const stat = emptyStat()
 
 export function unlink(tree: Tree, parent: Inode, name: string): void {
-  const inode = tree.locate(parent, name, stat)
+  const inode = locate(tree, parent, name, stat)
   if (inode === null) throw new CofferError('ENOENT', 'no such file')
   if (isDirectory(inode)) throw new CofferError('EISDIR', 'it is a directory')
   const left = Math.max(0, stat.nlink - 1)
@@ -157,7 +158,7 @@ function isHuskHere(tree: Tree, inode: Inode): boolean {
 }
 
 export function rmdir(tree: Tree, parent: Inode, name: string): void {
-  const inode = tree.locate(parent, name, stat)
+  const inode = locate(tree, parent, name, stat)
   if (inode === null) throw new CofferError('ENOENT', 'no such directory')
   if (!isDirectory(inode)) throw new CofferError('ENOTDIR', 'not a directory')
   removeDirectory(tree, parent, inode)

@@ -9,6 +9,7 @@ import { exchange } from './exchange.js'
 import { mknod } from './create.js'
 import type { Inode } from './inode.js'
 import { keepReplaced } from './kept-blob.js'
+import { locate } from './locate.js'
 import { moveDirectory, moveFile } from './move.js'
 import { nameLost, removeDirectory } from './remove.js'
 import { targetOf } from './target.js'
@@ -32,10 +33,10 @@ export function rename(
 ): void {
   if ((flags & ~RENAME_WHITEOUT) > RENAME_EXCHANGE)
     throw new CofferError('EINVAL', 'an unknown kind of rename')
-  const inode = tree.locate(parent, name, stat)
+  const inode = locate(tree, parent, name, stat)
   if (inode === null) throw new CofferError('ENOENT', 'no such file')
   const links = stat.nlink
-  const replaced = tree.locate(newParent, newName, stat)
+  const replaced = locate(tree, newParent, newName, stat)
   const left = Math.max(0, stat.nlink - 1)
   if (flags === RENAME_EXCHANGE) {
     if (replaced === null) throw new CofferError('ENOENT', 'no such file')

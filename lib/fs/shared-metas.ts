@@ -8,6 +8,7 @@ import { emptyStat } from '../store/backing.js'
 import type { Id } from '../format/memory.js'
 import type { Meta } from './directory.js'
 import type { Inode } from './inode.js'
+import { locate } from './locate.js'
 import type { Memory } from './memory.js'
 import { isDirectory, type Tree } from './tree.js'
 
@@ -47,7 +48,7 @@ function isShared(tree: Tree, inode: Inode, metas: readonly Meta[], place: Id): 
   return (
     metas.some(({ objectId }) => tree.ctx.memory.keptElsewhere(objectId, place).length > 0) ||
     beside.some((name) => {
-      const other = tree.locate(parent, name, stat)
+      const other = locate(tree, parent, name, stat)
       return other !== null && other !== inode && has(tree, other, metas)
     })
   )

@@ -1,7 +1,7 @@
-// The tree of inodes over the backing tree: which inode is at (parent, name), and the descriptors of
-// backing directories. It reads and remembers; the files named by system calls change things.
+// The tree of inodes over the backing tree: the names of each, the directories as they were read, and the
+// descriptors of backing directories. It reads and remembers; `locate` finds what is at a name, and the
+// files named by system calls change things.
 
-import { constants } from 'node:fs'
 import type { LRUCache } from 'lru-cache'
 import { BugError, CofferError } from '../errors.js'
 import {
@@ -10,7 +10,6 @@ import {
   type EncodedName,
   type ObjectExtension,
 } from '../format/name.js'
-import { isConflictShaped } from '../format/conflict.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import type { VaultFolder } from '../store/vault-folder.js'
 import { KIND_OF } from './attributes.js'
@@ -30,11 +29,7 @@ import {
 } from './inode.js'
 import { lendObject, type SealedObject } from './sealed-object.js'
 import { isUnchanged, stampOf } from './stamp.js'
-import { survey, type Bearer } from './survey.js'
 import { checkPlace } from './tickets.js'
-
-const { S_IFDIR, S_IFMT, S_IFREG } = constants
-const STUBBED = OBJECT_EXTENSIONS.filter((extension) => extension !== '.cfd')
 
 /** A directory that took long to read may stay unseen for so many times as long. */
 const RELOAD_SHARE = 20
@@ -198,131 +193,16 @@ export class Tree {
     return as
   }
 
-  /** Throws EEXIST. */
-  assertFree(parent: Inode, name: string): void {
-    if (this.locate(parent, name, this.#scratch) !== null)
-      throw new CofferError('EEXIST', 'the name is taken')
-  }
-
   /** False where nobody has to look for a ticket beside a base of that directory. */
   mayHaveTicket(parent: Inode, base: string): boolean {
-    return !this.#knows(parent) || this.directory(parent).tickets.has(base)
+    return !this.knows(parent) || this.directory(parent).tickets.has(base)
   }
 
   /** Is what is known of the names in a directory true at this moment? */
-  #knows(parent: Inode): boolean {
+  knows(parent: Inode): boolean {
     if (parent.watch < 0 || this.ctx.fetches.placeholders.hasStubs) return false
     this.catchUp()
     return parent.watch >= 0 && parent.directory?.stale === false
-  }
-
-  /** The inode at that name, with `stat` filled from its backing file, or null. */
-  locate(parent: Inode, name: string, stat: FileStat): Inode | null {
-    const known = this.#knows(parent)
-    const directory = this.directory(parent)
-    const pending = directory.pending.get(name)
-    if (pending !== undefined && pending.body !== null) {
-      this.ctx.backing.statFd(pending.body.fd, stat)
-      return pending
-    }
-    const dirfd = this.descriptor(parent)
-    const { placeholders } = this.ctx.fetches
-    for (const id of directory.ids) {
-      const { base } = this.encode(id, name)
-      for (const extension of OBJECT_EXTENSIONS) {
-        if (known && !directory.objects.mayHave(base, extension)) continue
-        if (this.ctx.backing.stat(dirfd, base + extension, stat) && this.#isOurs(extension, stat)) {
-          const inode = this.adopt(parent, name, base, extension, id.dirId, stat)
-          inode.stub = null
-          return inode
-        }
-      }
-    }
-    return (
-      (placeholders.hasStubs ? this.#locateStub(parent, name, dirfd, stat) : null) ??
-      this.#locateConflict(parent, directory, name, stat)
-    )
-  }
-
-  /** The same of a name that a listing of `directory` has shown just now. */
-  locateListed(parent: Inode, directory: Directory, bearer: Bearer, stat: FileStat): Inode | null {
-    const { name, file, base, extension, dirId } = bearer
-    const isThere =
-      this.directory(parent) === directory &&
-      this.ctx.backing.stat(this.descriptor(parent), file, stat) &&
-      this.#isOurs(extension, stat)
-    if (!isThere) return this.locate(parent, name, stat)
-    const inode = this.adopt(parent, name, base, extension, dirId, stat)
-    inode.stub = null
-    return inode
-  }
-
-  /**
-   * A name that is in no map costs a listing only where it has the shape of a conflict copy's. What hid
-   * a copy may have gone: whoever has listed the two finds it by either name, until the next listing.
-   */
-  #locateConflict(parent: Inode, directory: Directory, name: string, stat: FileStat): Inode | null {
-    let copy = directory.conflicts.get(name)
-    if (copy === undefined && isConflictShaped(name)) {
-      survey(this, parent, this.ctx.backing.list(this.descriptor(parent)))
-      copy = this.directory(parent).conflicts.get(name)
-    }
-    if (copy === undefined) return null
-    const { file, base, extension, dirId } = copy
-    const dirfd = this.descriptor(parent)
-    const { placeholders } = this.ctx.fetches
-    const there = this.ctx.backing.stat(dirfd, file, stat)
-    const stub = there || !placeholders.hasStubs ? null : placeholders.find(dirfd, file, stat)
-    if ((there || stub !== null) && this.#isOurs(extension, stat)) {
-      const isCopy = file !== base + extension || this.#isHidden(parent, directory, copy)
-      const as = isCopy ? copy : null
-      const inode = this.adopt(parent, copy.name, base, extension, dirId, stat, as)
-      inode.stub = stub
-      return inode
-    }
-    directory.lose(copy)
-    return null
-  }
-
-  /** The inode of a name that a stub alone stands for. */
-  #locateStub(parent: Inode, name: string, dirfd: number, stat: FileStat): Inode | null {
-    const { placeholders } = this.ctx.fetches
-    for (const { dirId, generation } of this.directory(parent).ids) {
-      const { base } = this.encode({ dirId, generation }, name)
-      for (const extension of STUBBED) {
-        const stub = placeholders.find(dirfd, base + extension, stat)
-        if (stub === null || !this.#isOurs(extension, stat)) continue
-        const inode = this.adopt(parent, name, base, extension, dirId, stat)
-        inode.stub = stub
-        return inode
-      }
-    }
-    return null
-  }
-
-  /** Does another object still bear the name? */
-  #isHidden(parent: Inode, { ids }: Directory, { file, name }: Copy): boolean {
-    const dirfd = this.descriptor(parent)
-    for (const id of ids) {
-      const { base } = this.encode(id, name)
-      for (const extension of OBJECT_EXTENSIONS) {
-        if (base + extension === file) return false
-        if (
-          this.ctx.backing.stat(dirfd, base + extension, this.#scratch) &&
-          this.#isOurs(extension, this.#scratch)
-        )
-          return true
-      }
-    }
-    return false
-  }
-
-  /** An object is a file or a directory, as its extension says, on the vault's own file system. */
-  #isOurs(extension: ObjectExtension, stat: FileStat): boolean {
-    return (
-      (stat.mode & S_IFMT) === (extension === '.cfd' ? S_IFDIR : S_IFREG) &&
-      stat.dev === this.folder.rootDev
-    )
   }
 
   /**

@@ -10,6 +10,7 @@ import { attributes } from './attributes.js'
 import { emptyAttributes } from './filesystem.js'
 import { backingName, blobPath, plainPath, type Copy, type Inode } from './inode.js'
 import { Later } from './later.js'
+import { locate } from './locate.js'
 import { survey } from './survey.js'
 import { isDirectory, type Tree } from './tree.js'
 
@@ -54,7 +55,7 @@ export function* walkConflicts(tree: Tree, at: Inode = tree.root): Generator<Con
       for (const [name, { extension }] of bearers) if (extension === '.cfd') below.add(name)
       const versions = [...bearers.keys()].flatMap((name) => byItsName(name) ?? [])
       for (const version of [...versions, ...tree.directory(at).conflicts.values()]) {
-        const inode = tree.locate(at, version.shown, stat)
+        const inode = locate(tree, at, version.shown, stat)
         if (inode === null) continue
         if (isDirectory(inode)) below.add(version.shown)
         step.copies.push(described(tree, at, inode, version))
@@ -84,7 +85,7 @@ function byItsName(shown: string): Version | null {
 
 function found(tree: Tree, at: Inode, name: string): Inode | null {
   try {
-    const inode = tree.locate(at, name, stat)
+    const inode = locate(tree, at, name, stat)
     return inode !== null && isDirectory(inode) ? inode : null
   } catch (error) {
     if (error instanceof CofferError || error instanceof Later) return null
