@@ -24,20 +24,26 @@ export function commit(tree: Tree, inode: Inode, durable = false): void {
   tree.ctx.journal?.settle()
 }
 
+/** Seals some of a file whose writing goes on; of much that waits in memory the rest goes on waiting. */
+export function commitSome(tree: Tree, inode: Inode): void {
+  stage(tree, inode, false, true)
+  tree.ctx.journal?.settle()
+}
+
 /** The same up to the journal's next flush, which several files can share. */
-export function stage(tree: Tree, inode: Inode, durable = false): void {
+export function stage(tree: Tree, inode: Inode, durable = false, some = false): void {
   const { body, pending, parent } = inode
   if (body === null) return
-  seal(tree, inode, durable)
+  seal(tree, inode, durable, some)
   if (!tree.ctx.backing.inPlace || pending || parent === null) return
   // a blob that took the name with the same header, or just now, shows only by not having the new seal
   tree.ctx.journal?.flush()
   if (namesItsBlob(tree, inode, body)) return
   body.dirty = true
-  seal(tree, inode, durable)
+  seal(tree, inode, durable, some)
 }
 
-function seal(tree: Tree, inode: Inode, durable: boolean): void {
+function seal(tree: Tree, inode: Inode, durable: boolean, some: boolean): void {
   if (inode.body === null) return
   if (inode.pending) takeRefuge(tree, inode, home)
   else if (inode.parent !== null) {
@@ -68,7 +74,7 @@ function seal(tree: Tree, inode: Inode, durable: boolean): void {
     }
     const { place, above } = nameToSeal(tree, inode, body.object, stat.nlink)
     body.seqFloor = Math.max(body.seqFloor, above)
-    if (!body.stage(place, type | permissions(tree, inode, stat), ZERO16, durable)) {
+    if (!body.stage(place, type | permissions(tree, inode, stat), ZERO16, durable, some)) {
       // an earlier seal may be on its way to the disk still, and the times are
       inode.synced = false
       return

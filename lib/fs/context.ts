@@ -12,6 +12,7 @@ import type { Journal } from './journal.js'
 import type { Memory } from './memory.js'
 import type { Clock, Nonces, Random } from './nonces.js'
 import type { NotCarried } from './not-carried.js'
+import type { PagePool } from './page-pool.js'
 import type { Reservation } from './reservation.js'
 import type { Writers } from './writers.js'
 
@@ -59,6 +60,7 @@ export interface Context {
   journal: Journal | null
   readonly memory: Memory
   readonly pool: ChunkPool
+  readonly pages: PagePool
   /** how many directory descriptors may be kept open */
   readonly descriptors: number
   /** files that have taken blocks ahead of their growth, with their descriptors */

@@ -49,6 +49,8 @@ export class FileBody implements JournaledBlob {
   /** there is something that the seal on disk does not say */
   dirty = false
   dirtySince = 0
+  /** something was changed since a program has closed or synced it */
+  unflushed = false
   /** highest sealSeq of a ticket or replaced object that the next seal must exceed */
   seqFloor = 0
   /** times that the application has set, to be applied after the seal */
@@ -193,6 +195,7 @@ export class FileBody implements JournaledBlob {
     const now = this.#ctx.clock()
     if (!this.dirty) this.dirtySince = now
     this.dirty = true
+    this.unflushed = true
     this.changedAt = now
     this.set.mtime = 'omit'
   }
@@ -279,9 +282,18 @@ export class FileBody implements JournaledBlob {
 
   /**
    * The same up to the journal's next flush. The first seal of a new object needs none. False: there
-   * is nothing to seal, the blob says it all.
+   * is nothing to seal, the blob says it all. `some`: of much that waits in memory no more than goes
+   * into one entry; the file stays dirty.
    */
-  stage(place: Place, mode: number, prevTag: Uint8Array, durable: boolean): boolean {
+  stage(place: Place, mode: number, prevTag: Uint8Array, durable: boolean, some = false): boolean {
+    while (!some && this.content.isMuch) {
+      this.#stageOne(place, mode, prevTag, durable)
+      this.#journal.flush()
+    }
+    return this.#stageOne(place, mode, prevTag, durable)
+  }
+
+  #stageOne(place: Place, mode: number, prevTag: Uint8Array, durable: boolean): boolean {
     const { backing, stored } = this.#ctx
     this.#journal.bring(this.ino)
     const { content } = this
@@ -392,8 +404,9 @@ export class FileBody implements JournaledBlob {
 
   #sealed(mode: number): void {
     this.mode = mode
-    this.dirty = false
-    this.applyTimes()
+    this.dirty = this.content.paged > 0
+    // the last seal of several is the one that they come after
+    if (!this.dirty) this.applyTimes()
   }
 
   /** The times that the application has set, as the last operation on the blob. FORMAT.md §6. */

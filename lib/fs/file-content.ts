@@ -1,21 +1,26 @@
 // The plaintext of an open file (or symbolic link), in and out, by chunks. Partly written ones wait here,
 // and so do those that replace what is under the seal on the disk; other whole ones go straight through
-// to the records. FORMAT.md §4 to §6. Sealing is `FileBody`'s.
+// to the records. Single pages of a large file wait without their chunks. FORMAT.md §4 to §6. Sealing is
+// `FileBody`'s.
 
 import { BugError, CofferError } from '../errors.js'
 import { SIZE_LIMIT } from '../format/constants.js'
-import type { EntryBuffer } from '../format/journal.js'
+import { NO_CUT, type EntryBuffer } from '../format/journal.js'
 import type { Seal } from '../format/seal.js'
 import { ChunkCache, type CachedChunk } from './chunk-cache.js'
 import { RUN_RECORDS, type Context } from './context.js'
+import { PAGE_SIZE } from './page-pool.js'
 import { RecordStore, type PlainRun } from './record-store.js'
 import { ZERO16, type SealedObject } from './sealed-object.js'
 import { spareUnchanged } from './unchanged.js'
+import { WaitingPages } from './waiting-pages.js'
 
 /** Plaintext chunks that may wait for one file before those are stored that can be without a seal. */
 const DIRTY_CHUNKS_MAX = 64
 /** Plaintext bytes that may wait for one file before it is sealed. */
 const DIRTY_BYTES_MAX = 8 * 1024 * 1024
+/** Chunks of waiting pages that go into one entry of the journal. */
+const PAGED_CHUNKS_MAX = 256
 /** Journal that a staged record takes beyond its chunk, at most. */
 const STAGED_OVERHEAD = 64
 
@@ -77,10 +82,13 @@ export class FileContent {
   readonly #ctx: Context
   readonly #owner: ContentOwner
   readonly #cache: ChunkCache
+  readonly #pages: WaitingPages
   /** dirty chunks at which those are stored that can be */
   #storeAt = DIRTY_CHUNKS_MAX
   /** bytes of the journal that are promised to dirty chunks */
   #promised = 0
+  /** and to chunks of waiting pages: enough for one entry of them */
+  #pagesPromised = 0
   #lastRead = -1
 
   constructor(ctx: Context, object: SealedObject, fd: number, owner: ContentOwner) {
@@ -88,6 +96,7 @@ export class FileContent {
     this.#owner = owner
     this.fd = fd
     this.#cache = new ChunkCache(ctx.pool)
+    this.#pages = new WaitingPages(ctx.pages, ctx.layout.chunkSize)
     this.records = new RecordStore(ctx, object, () => {
       owner.longer()
     })
@@ -112,7 +121,7 @@ export class FileContent {
       } else if (stored < 0) {
         into.fill(0, to, to + wanted)
         position += wanted
-      } else if (within === 0 && wanted === stored) {
+      } else if (within === 0 && wanted === stored && !this.#pages.has(index)) {
         position += this.#readStraight(index, end, into, to)
       } else {
         into.set(this.#readable(index).subarray(within, within + wanted), to)
@@ -130,8 +139,8 @@ export class FileContent {
     while (count < RUN_RECORDS) {
       const index = first + count
       const stored = this.records.lengthOf(index)
-      if (stored < 0 || this.#cache.get(index) !== undefined || index * chunkSize + stored > end)
-        break
+      if (stored < 0 || index * chunkSize + stored > end) break
+      if (this.#cache.get(index) !== undefined || this.#pages.has(index)) break
       count++
       bytes += stored
       if (stored < chunkSize) break
@@ -159,7 +168,30 @@ export class FileContent {
       straight.bytes = plain
       straight.at = 0
       this.records.load(this.fd, index, 1, straight)
+      this.#pages.lay(index, plain)
     })
+  }
+
+  /** The chunk in memory is what counts from now on. */
+  #soil(index: number, chunk: CachedChunk): void {
+    this.#cache.soil(chunk)
+    this.#pages.drop(index)
+  }
+
+  #dropRange(first: number, end?: number): void {
+    this.#cache.dropRange(first, end)
+    this.#pages.dropRange(first, end)
+  }
+
+  /** Is there something of a chunk that is not stored? */
+  #waits(index: number): boolean {
+    return this.#cache.isDirty(index) || this.#pages.has(index)
+  }
+
+  #waiting(): number[] {
+    const pages = this.#pages.indices()
+    const dirty = this.#cache.dirtyIndices()
+    return pages.length === 0 ? dirty : [...dirty, ...pages].sort((a, b) => a - b)
   }
 
   /** Room in the journal for chunks that are going to wait for their seal. Throws ENOSPC. */
@@ -170,6 +202,15 @@ export class FileContent {
     if (bytes === 0) return
     this.#ctx.journal?.promise(bytes)
     this.#promised += bytes
+  }
+
+  /** The same for the next entry of waiting pages, with those of that many chunks. */
+  #promisePages(chunks: number): void {
+    const wanted = Math.min(chunks, PAGED_CHUNKS_MAX)
+    const bytes = wanted * (this.#ctx.layout.recordSize + STAGED_OVERHEAD) - this.#pagesPromised
+    if (bytes <= 0) return
+    this.#ctx.journal?.promise(bytes)
+    this.#pagesPromised += bytes
   }
 
   #mayWrite(): void {
@@ -187,7 +228,6 @@ export class FileContent {
     if (end > SIZE_LIMIT) throw new CofferError('EFBIG', 'a file cannot become that large')
     this.#mayWrite()
     const { chunkSize } = this.#ctx.layout
-    this.#promise(Math.floor(offset / chunkSize), Math.ceil(end / chunkSize))
     if (end > this.size) this.#keepOldTail(Math.floor(end / chunkSize), offset, end)
     let position = offset
     while (position < end) {
@@ -201,9 +241,12 @@ export class FileContent {
         position += count * chunkSize
       } else {
         this.records.reserve(this.fd, index, within + n)
-        const chunk = n === chunkSize ? this.#cache.load(index, nothing) : this.#load(index)
-        chunk.plain.set(from.subarray(source, source + n), within)
-        this.#cache.soil(chunk)
+        if (!this.#wait(index, within, from, source, n)) {
+          this.#promise(index)
+          const chunk = n === chunkSize ? this.#cache.load(index, nothing) : this.#load(index)
+          chunk.plain.set(from.subarray(source, source + n), within)
+          this.#soil(index, chunk)
+        }
         position += n
       }
       if (position > this.size) this.size = position
@@ -216,6 +259,24 @@ export class FileContent {
     }
   }
 
+  /** Whole pages of a full chunk of a large file, of which nothing else is in memory, wait by themselves. */
+  #wait(index: number, within: number, from: Uint8Array, at: number, length: number): boolean {
+    const { records } = this
+    const { chunkSize } = this.#ctx.layout
+    const may =
+      within % PAGE_SIZE === 0 &&
+      length % PAGE_SIZE === 0 &&
+      length < chunkSize &&
+      records.pairs === null &&
+      records.cutTo === NO_CUT &&
+      records.isStaged(index) &&
+      records.lengthOf(index) === chunkSize &&
+      this.#cache.get(index) === undefined
+    if (!may) return false
+    this.#promisePages(this.#pages.chunks + 1)
+    return this.#pages.put(index, within / PAGE_SIZE, length / PAGE_SIZE, from, at)
+  }
+
   /** Before the file grows past its short last chunk, that chunk is brought here to become full. */
   #keepOldTail(newLast: number, writeFrom: number, writeEnd: number): void {
     const { chunkSize } = this.#ctx.layout
@@ -223,8 +284,7 @@ export class FileContent {
     if (newLast <= last) return
     if (writeFrom <= last * chunkSize && writeEnd >= (last + 1) * chunkSize) return
     this.records.reserve(this.fd, last, chunkSize)
-    this.#promise(last)
-    this.#cache.soil(this.#load(last))
+    this.#rewrite(last)
   }
 
   /** Whole chunks from the writer's buffer, sealed without a copy. */
@@ -238,7 +298,7 @@ export class FileContent {
     straight.at = at
     straight.size = chunkSize
     this.records.storeFull(this.fd, first, count, straight)
-    this.#cache.dropRange(first, first + count)
+    this.#dropRange(first, first + count)
     this.unsettled += count * chunkSize
   }
 
@@ -282,7 +342,7 @@ export class FileContent {
     } else if (size < this.size || size === 0) {
       const kept = size - last * chunkSize
       if (kept > 0) this.#rewrite(last).plain.fill(0, kept)
-      this.#cache.dropRange(kept > 0 ? last + 1 : last)
+      this.#dropRange(kept > 0 ? last + 1 : last)
       this.records.cut(this.fd, last)
     }
     this.size = size
@@ -293,7 +353,7 @@ export class FileContent {
   #rewrite(index: number): CachedChunk {
     this.#promise(index)
     const chunk = this.#load(index)
-    this.#cache.soil(chunk)
+    this.#soil(index, chunk)
     return chunk
   }
 
@@ -337,7 +397,7 @@ export class FileContent {
       else this.records.erase(this.fd, first, to)
     }
     this.#owner.touch()
-    this.#cache.dropRange(first, last)
+    this.#dropRange(first, last)
     this.#zero(offset, Math.min(end, first * chunkSize))
     if (last >= first) this.#zero(last * chunkSize, end)
   }
@@ -352,7 +412,7 @@ export class FileContent {
   }
 
   #isData(index: number): boolean {
-    if (this.#cache.isDirty(index)) return true
+    if (this.#waits(index)) return true
     return (
       this.records.lengthOf(index) >= 0 &&
       this.records.nextPresent(this.fd, index, index + 1) === index
@@ -365,7 +425,7 @@ export class FileContent {
     const first = Math.floor(offset / chunkSize)
     let index = this.records.nextPresent(this.fd, first)
     if (this.records.lengthOf(index) < 0) index = Infinity
-    index = this.#cache.dirtyIndices().find((i) => i >= first && i < index) ?? index
+    index = this.#waiting().find((i) => i >= first && i < index) ?? index
     const found = Math.max(offset, index * chunkSize)
     if (found >= this.size) throw new CofferError('ENXIO', 'there are no data from there on')
     return found
@@ -377,16 +437,27 @@ export class FileContent {
     const { chunkSize } = this.#ctx.layout
     let index = Math.floor(offset / chunkSize)
     for (;;) {
-      const next = this.#cache.isDirty(index) ? index + 1 : this.records.nextAbsent(this.fd, index)
+      const next = this.#waits(index) ? index + 1 : this.records.nextAbsent(this.fd, index)
       if (next === index) return Math.max(offset, index * chunkSize)
       index = next
       if (index * chunkSize >= this.size) return this.size
     }
   }
 
+  /** Chunks of which single pages wait. */
+  get paged(): number {
+    return this.#pages.chunks
+  }
+
+  /** Does more wait than goes into one entry of the journal? */
+  get isMuch(): boolean {
+    return this.paged > PAGED_CHUNKS_MAX
+  }
+
   /** Must what waits here be sealed, however young it is? */
   get urgent(): boolean {
     return (
+      (this.#pages.chunks > 0 && this.#ctx.pages.isFull) ||
       this.erased.first < this.erased.end ||
       this.#cache.dirty * this.#ctx.layout.chunkSize > DIRTY_BYTES_MAX
     )
@@ -413,8 +484,8 @@ export class FileContent {
   }
 
   #release(): void {
-    this.#ctx.journal?.release(this.#promised)
-    this.#promised = 0
+    this.#ctx.journal?.release(this.#promised + this.#pagesPromised)
+    this.#promised = this.#pagesPromised = 0
   }
 
   /** Lets go of what waits here and is no other than what is under `seal`, the one on the disk. */
@@ -425,7 +496,7 @@ export class FileContent {
   /** Would a new seal say the same as that one of the content? */
   isSealedBy({ length }: Seal): boolean {
     const { first, end } = this.erased
-    const waits = this.#cache.dirty > 0 || first < end
+    const waits = this.#cache.dirty > 0 || this.#pages.chunks > 0 || first < end
     return !waits && this.size === length && this.records.asSealed
   }
 
@@ -474,12 +545,21 @@ export class FileContent {
     }
   }
 
-  /** Every dirty chunk that is left, full ones and the short last one, into the journal's entry. */
+  /**
+   * Every dirty chunk that is left, full ones and the short last one, into the journal's entry, and the
+   * first ones of waiting pages, as many as go into one.
+   */
   stage(entry: EntryBuffer): void {
     const { chunkSize } = this.#ctx.layout
     const last = Math.floor(this.size / chunkSize)
     const withTail = this.#tailIsStaged(last)
-    for (const index of this.#cache.dirtyIndices()) {
+    this.#promisePages(this.#pages.chunks)
+    let paged = 0
+    for (const index of this.#waiting()) {
+      if (!this.#cache.isDirty(index)) {
+        if (paged++ < PAGED_CHUNKS_MAX) this.#stagePages(entry, index)
+        continue
+      }
       const chunk = this.#cache.get(index)
       if (index < last && chunk !== undefined)
         this.records.stage(this.fd, entry, index, chunk.plain, chunkSize)
@@ -494,8 +574,27 @@ export class FileContent {
     }
   }
 
+  /** What was written to a chunk that is damaged is lost, and that is told; the others are not to wait for it. */
+  #stagePages(entry: EntryBuffer, index: number): void {
+    const { pool, layout } = this.#ctx
+    const plain = pool.take()
+    straight.bytes = plain
+    straight.at = 0
+    try {
+      this.records.load(this.fd, index, 1, straight)
+      this.#pages.lay(index, plain)
+      this.records.stage(this.fd, entry, index, plain, layout.chunkSize)
+    } catch (error) {
+      if (error instanceof CofferError && error.code === 'CHUNK_DAMAGED') this.#pages.drop(index)
+      throw error
+    } finally {
+      pool.give(plain)
+    }
+  }
+
   /** The blob is as the seal on the disk says; what was staged lies in `bytes`. */
   settle(bytes: Uint8Array, erased: Erase): void {
+    for (const { index } of this.records.staged) this.#pages.drop(index)
     this.records.settle(this.fd, bytes, erased.first, erased.end)
     this.erased = NO_ERASE
     const last = Math.floor(this.size / this.#ctx.layout.chunkSize)
@@ -509,7 +608,7 @@ export class FileContent {
 
   /** Forgets all plaintext. What is dirty is lost. */
   drop(): void {
-    this.#cache.dropRange(0)
+    this.#dropRange(0)
     this.records.close()
     this.#release()
   }

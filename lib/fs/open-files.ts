@@ -3,7 +3,7 @@
 import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
-import { commit, stage } from './commit.js'
+import { commit, commitSome, stage } from './commit.js'
 import { syncFile } from './durability.js'
 import type { FileBody } from './file-body.js'
 import { NO_ERASE } from './file-content.js'
@@ -11,7 +11,7 @@ import { opensToWrite, type Opened } from './filesystem.js'
 import type { Inode } from './inode.js'
 import { Later } from './later.js'
 import { makeWritable, openBody } from './open-body.js'
-import { giveUpRescue } from './rescue.js'
+import { giveUpRescue, namesItsBlob } from './rescue.js'
 import { killPrivileges } from './setattr.js'
 import { isUnchanged, stampOf } from './stamp.js'
 import { isDirectory, type Tree } from './tree.js'
@@ -21,6 +21,8 @@ const { O_TRUNC } = constants
 const SEEK_DATA = 3
 const SEEK_HOLE = 4
 const TEND_EVERY_MS = 500
+/** until the next part of much that waits, so that others are served between two */
+const TEND_MORE_MS = 10
 const stat = emptyStat()
 
 const superseded = (): CofferError =>
@@ -115,7 +117,7 @@ export class OpenFiles {
     const body = this.#body(inode)
     act(body)
     try {
-      if (body.due(this.#tree.ctx.clock())) commit(this.#tree, inode)
+      if (body.due(this.#tree.ctx.clock())) commitSome(this.#tree, inode)
     } catch (error) {
       // what was changed is in memory, and the next change waits
       if (error instanceof Later) return
@@ -137,7 +139,7 @@ export class OpenFiles {
     if (journal?.large !== true) return
     for (const inode of this.#open) {
       try {
-        if (inode.body?.dirty === true) commit(this.#tree, inode)
+        if (inode.body?.dirty === true) commitSome(this.#tree, inode)
       } catch {
         // told at the file's own flush or fsync; the others must not pay for it
       }
@@ -165,13 +167,22 @@ export class OpenFiles {
    */
   flush(inode: Inode): void {
     const { body } = inode
-    if (body?.dirty !== true) return
-    if (!body.isEmptied) commit(this.#tree, inode)
+    if (body === null || body.isEmptied) return
+    if (body.dirty || this.#isReplaced(inode, body)) commit(this.#tree, inode)
+    body.unflushed = false
+  }
+
+  /** Has the name gone, or to another blob, since something was sealed that no program has flushed yet? */
+  #isReplaced(inode: Inode, body: FileBody): boolean {
+    if (!body.unflushed || inode.parent === null) return false
+    body.dirty = !namesItsBlob(this.#tree, inode, body)
+    return body.dirty
   }
 
   fsync(inode: Inode): void {
     const body = this.#body(inode)
-    if (body.dirty) commit(this.#tree, inode, true)
+    if (body.dirty || this.#isReplaced(inode, body)) commit(this.#tree, inode, true)
+    body.unflushed = false
     if (inode.synced && !body.attributesChanged) return
     // the body may be another one now
     syncFile(this.#tree, inode, this.#body(inode))
@@ -230,6 +241,7 @@ export class OpenFiles {
     const { journal } = this.#tree.ctx
     let waiting = false
     let last: Inode | null = null
+    let left = 0
     let later: Later | null = null
     for (const inode of this.#open) {
       const { body } = inode
@@ -237,7 +249,8 @@ export class OpenFiles {
       waiting = true
       if (!body.due(now)) continue
       try {
-        stage(this.#tree, inode)
+        left = body.content.paged
+        stage(this.#tree, inode, false, true)
         last = inode
         if (journal?.full === true) journal.flush()
       } catch (error) {
@@ -259,6 +272,8 @@ export class OpenFiles {
       report(error, last ?? this.#tree.root)
     }
     if (later !== null) throw later
+    const { paged = 0 } = last?.body?.content ?? {}
+    if (paged > 0 && paged < left) return TEND_MORE_MS
     return waiting ? TEND_EVERY_MS : quiet
   }
 

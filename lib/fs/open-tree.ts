@@ -15,6 +15,7 @@ import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { NotCarried } from './not-carried.js'
 import { openJournal } from './open-journal.js'
+import { PagePool, PAGES_MAX } from './page-pool.js'
 import { Tree } from './tree.js'
 import { Watch, type Outdated } from './watch.js'
 import { Writers } from './writers.js'
@@ -37,6 +38,8 @@ export interface DriveOptions {
   backing?: Backing
   /** directory descriptors to keep open at most */
   descriptors?: number
+  /** pages of plaintext that may wait for their chunks at most */
+  pages?: number
   log: Log
   random: Random
   clock?: Clock
@@ -109,6 +112,7 @@ export function openTree(options: DriveOptions): OpenedTree {
     journal: null,
     memory,
     pool: new ChunkPool(layout.chunkSize),
+    pages: new PagePool(options.pages ?? PAGES_MAX),
     descriptors: options.descriptors ?? 512,
     ahead: new Map(),
     stored: { files: 0, bytes: 0 },

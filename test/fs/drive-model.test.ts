@@ -19,31 +19,38 @@ const readable = (script: readonly Step[]): string =>
     '\n',
   )
 
-for (const chunkLog2 of [12, 15]) {
-  for (const holdInodes of [false, true]) {
-    const name = `chunks of 2^${chunkLog2}, inodes ${holdInodes ? 'held' : 'forgotten'}`
-    t.test(name, async (t) => {
-      if (!needs(t, 'linux')) return
-      let count = 0
-      const property = fc.property(steps(2 ** chunkLog2), (script) => {
-        count += script.length
-        const vault = new TestVault(chunkLog2)
-        try {
-          new Script(vault, holdInodes).run(script)
-          const left = descriptorsBelow(vault.folder, readlinkSync)
-          if (left > 0) throw new Error(`${left} descriptors are left open`)
-        } finally {
-          vault.remove()
-        }
-      })
-      const seed = SEED === undefined ? {} : { seed: Number(SEED) }
-      const details = fc.check(property, { numRuns: SCRIPTS, ...seed })
-      if (details.counterexample !== null) t.comment(readable(details.counterexample[0]))
-      const reason = details.errorInstance instanceof Error ? details.errorInstance.message : ''
-      t.equal(reason, '', `seed ${details.seed}`)
-      t.comment(`${count} operations, seed ${details.seed}`)
+/** With files above one chunk taken for large, so that single pages of them wait, and few may. */
+const PAGED = { strictMax: 2 ** 14, pages: 12 }
+const KINDS: [string, number, { strictMax?: number; holdInodes: boolean; pages?: number }][] = [
+  ['chunks of 2^12, inodes forgotten', 12, { holdInodes: false }],
+  ['chunks of 2^12, inodes held', 12, { holdInodes: true }],
+  ['chunks of 2^15, inodes forgotten', 15, { holdInodes: false }],
+  ['chunks of 2^15, inodes held', 15, { holdInodes: true }],
+  ['pages that wait for chunks of 2^14', 14, { holdInodes: true, ...PAGED }],
+]
+
+for (const [name, chunkLog2, { strictMax, ...options }] of KINDS) {
+  t.test(name, async (t) => {
+    if (!needs(t, 'linux')) return
+    let count = 0
+    const property = fc.property(steps(2 ** chunkLog2), (script) => {
+      count += script.length
+      const vault = new TestVault(chunkLog2, strictMax)
+      try {
+        new Script(vault, options).run(script)
+        const left = descriptorsBelow(vault.folder, readlinkSync)
+        if (left > 0) throw new Error(`${left} descriptors are left open`)
+      } finally {
+        vault.remove()
+      }
     })
-  }
+    const seed = SEED === undefined ? {} : { seed: Number(SEED) }
+    const details = fc.check(property, { numRuns: SCRIPTS, ...seed })
+    if (details.counterexample !== null) t.comment(readable(details.counterexample[0]))
+    const reason = details.errorInstance instanceof Error ? details.errorInstance.message : ''
+    t.equal(reason, '', `seed ${details.seed}`)
+    t.comment(`${count} operations, seed ${details.seed}`)
+  })
 }
 
 /** Scripts that found a defect once. */
@@ -83,7 +90,7 @@ for (const [name, script] of Object.entries(FOUND)) {
       vault.remove()
     })
     t.doesNotThrow(() => {
-      new Script(vault, true).run(script)
+      new Script(vault, { holdInodes: true }).run(script)
     })
   })
 }

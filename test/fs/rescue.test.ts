@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import t, { type Test } from 'tap'
 import { CofferError } from '../../lib/errors.js'
+import { SEAL_EVERY_MS } from '../../lib/fs/file-body.js'
 import { emptyAttributes } from '../../lib/fs/filesystem.js'
 import { Later } from '../../lib/fs/later.js'
 import { numberedByName } from '../../lib/store/backing-by-name.js'
@@ -74,6 +75,50 @@ t.test('deleted', async (t) => {
     rmSync(blob)
   })
   t.same([...shown], [['a.txt', OURS]])
+})
+
+t.test('replaced or deleted after the drive has sealed by itself', async (t) => {
+  if (!needs(t, 'linux')) return
+  for (const deleted of [false, true]) {
+    for (const way of ['sync', 'close'] as const) {
+      const { vault, blob, older } = prepare(t)
+      const session = vault.open()
+      const file = session.open('/a.txt')
+      file.write(0, Buffer.from('WHAT WE WROTE'))
+      vault.skew += SEAL_EVERY_MS + 1
+      session.drive.tend()
+      t.not(readFileSync(blob).equals(older), true, 'it is sealed')
+      if (deleted) rmSync(blob)
+      else {
+        writeFileSync(`${blob}.new`, older)
+        renameSync(`${blob}.new`, blob)
+      }
+      file[way]()
+      const names = [...session.list('/').keys()]
+      const ours = names.find((name) => deleted || CONFLICT.test(name))
+      t.equal(names.length, deleted ? 1 : 2, way)
+      t.equal(session.read(`/${ours ?? ''}`).toString(), OURS)
+      if (way === 'sync') file.close()
+      session.close()
+    }
+  }
+})
+
+t.test('replaced after a program has synced what it wrote', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, blob, older } = prepare(t)
+  const session = vault.open()
+  const file = session.open('/a.txt')
+  file.write(0, Buffer.from('WHAT WE WROTE'))
+  file.sync()
+  // as with any version that the client has had its time to see
+  writeFileSync(`${blob}.new`, older)
+  renameSync(`${blob}.new`, blob)
+  file.sync()
+  file.close()
+  t.same([...session.list('/').keys()], ['a.txt'])
+  t.equal(session.read('/a.txt').toString(), 'what the other machine has')
+  session.close()
 })
 
 const engines: Record<string, Backing> = {

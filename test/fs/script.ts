@@ -39,7 +39,9 @@ const PATHS = ['', '/d', '/e', '/d/d', `/${LONG}d`].flatMap((parent) =>
 )
 const DIRECTORIES = ['/d', '/e', '/d/d', `/${LONG}d`, '/e/d']
 
-/** Places at and around the ends of chunks, and of the size up to which a file is checked whole. */
+const PAGE = 4096
+
+/** Places at and around the ends of chunks, at those of pages, and of the size up to which a file is checked whole. */
 export const sizes = (C: number): fc.Arbitrary<number> =>
   fc.oneof(
     { weight: 4, arbitrary: fc.nat(3 * C) },
@@ -49,6 +51,7 @@ export const sizes = (C: number): fc.Arbitrary<number> =>
         .tuple(fc.constantFrom(0, 1, 2, 3, 34, 70), fc.integer({ min: -1, max: 1 }))
         .map(([chunks, by]) => Math.max(0, chunks * C + by)),
     },
+    { weight: 3, arbitrary: fc.nat((4 * C) / PAGE).map((pages) => pages * PAGE) },
     {
       weight: 1,
       arbitrary: fc.integer({ min: -1, max: 1 }).map((by) => 4 * 1024 * 1024 + by),
@@ -145,15 +148,15 @@ interface Held {
 export class Script {
   readonly model = new Model()
   readonly #vault: TestVault
-  readonly #hold: boolean
+  readonly #options: { holdInodes: boolean; pages?: number }
   readonly #held: Held[] = []
   #session: Session
   #count = 0
 
-  constructor(vault: TestVault, holdInodes: boolean) {
+  constructor(vault: TestVault, options: { holdInodes: boolean; pages?: number }) {
     this.#vault = vault
-    this.#hold = holdInodes
-    this.#session = vault.open({ holdInodes })
+    this.#options = options
+    this.#session = vault.open(options)
   }
 
   run(script: readonly Step[]): void {
@@ -388,7 +391,7 @@ export class Script {
   remount(): void {
     for (const { handle } of this.#held.splice(0)) handle.close()
     this.#session.close()
-    this.#session = this.#vault.open({ holdInodes: this.#hold })
+    this.#session = this.#vault.open(this.#options)
     for (const path of this.model.paths().keys()) this.#looksAlike(path)
     this.#lists('', this.model.root.entries)
   }

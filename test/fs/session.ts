@@ -87,6 +87,8 @@ export class TestVault {
       device?: number
       /** added to the wall clock of this drive, milliseconds */
       ahead?: number
+      /** that may wait for their chunks at most */
+      pages?: number
       /** others' changes are watched for */
       watched?: boolean
     } = {},
@@ -112,6 +114,7 @@ export class TestVault {
           clock: () => Date.now() + this.skew + (options.ahead ?? 0),
           ...(options.watched === true ? { changed: () => undefined } : {}),
           ...(backing === undefined ? {} : { backing }),
+          ...(options.pages === undefined ? {} : { pages: options.pages }),
         }),
       holdInodes,
       () => this.#sessions.delete(session),
