@@ -17,7 +17,7 @@ import {
 import { closeWake, openWake } from '../../lib/native/eventfd.js'
 import { needs } from '../needs.js'
 
-const { EINTR, EIO, ENOMEM } = constants.errno
+const { EINTR, EIO, ENOMEM, EXDEV } = constants.errno
 const LIMIT_MS = 1000
 const FILE = 7
 const OTHER = 8
@@ -31,12 +31,12 @@ class Line {
   readonly #request = new Request(new Uint8Array(REQUEST_CAPACITY))
   now = 0
 
-  constructor(t: Test) {
+  constructor(t: Test, limitMs = LIMIT_MS) {
     const wakeFd = openWake()
     t.teardown(() => {
       closeWake(wakeFd)
     })
-    this.parked = new Parked(this.#request, new SlowLane(wakeFd), LIMIT_MS, {
+    this.parked = new Parked(this.#request, new SlowLane(wakeFd), limitMs, {
       serve: () => {
         this.#serve()
       },
@@ -118,6 +118,18 @@ t.test('what changes nothing holds up nobody', async (t) => {
   later.settle({ fd: -1 })
   t.equal(line.parked.look(0), Infinity)
   t.same(line.done, ['4', '5', '1', '2', '3'])
+})
+
+t.test('what keeps folders locked waits for a moment only', async (t) => {
+  if (!needs(t, 'linux')) return
+  const line = new Line(t, 300_000)
+  line.waitsFor(1, 2, 3, 4)
+  line.comes(1, OPEN, FILE)
+  line.comes(2, OPCODE.RENAME2, FILE)
+  line.comes(3, OPCODE.LINK, FILE)
+  t.equal(line.parked.look(500), 1500)
+  t.equal(line.parked.look(2000), 298_000)
+  t.same(line.done, [`2 ${String(EXDEV)}`, `3 ${String(EXDEV)}`])
 })
 
 t.test('interrupted, late, at the end', async (t) => {

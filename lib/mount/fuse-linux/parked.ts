@@ -9,7 +9,7 @@ import type { Request } from './request.js'
 import type { SlowLane } from './slow-lane.js'
 import { COPY_FILE_RANGE_IN, IN_HEADER, INTERRUPT_IN, OPCODE } from './wire.js'
 
-const { EINTR, EIO, ENOMEM } = constants.errno
+const { EINTR, EIO, ENOMEM, EXDEV } = constants.errno
 
 /** of all that wait together; beyond, a request is refused */
 const PARKED_BYTES_MAX = 64 * 1024 * 1024
@@ -31,6 +31,13 @@ const ORDERED: ReadonlySet<number> = new Set([
   OPCODE.RELEASE,
 ])
 
+/**
+ * While these wait the kernel keeps their directories locked. After a moment they are told that it is as
+ * between two file systems: so mv copies, and waits for the content as any reader does.
+ */
+const LOCKING: ReadonlySet<number> = new Set([OPCODE.RENAME, OPCODE.RENAME2, OPCODE.LINK])
+const LOCKING_LIMIT_MS = 2000
+
 /** The one or two that a request is about. */
 interface Files {
   readonly nodeid: number
@@ -42,6 +49,7 @@ interface ParkedRequest extends Files {
   readonly unique: number
   readonly ordered: boolean
   readonly changing: boolean
+  readonly locking: boolean
   later: Later
   /** performance.now() at which its time is up */
   readonly until: number
@@ -103,6 +111,8 @@ export class Parked {
   park(later: Later, now: number): void {
     const request = this.#request
     const { length, opcode } = request
+    const locking = LOCKING.has(opcode)
+    const limitMs = locking ? Math.min(LOCKING_LIMIT_MS, this.#limitMs) : this.#limitMs
     if (this.#bytes + length > PARKED_BYTES_MAX || this.#waiting.length >= PARKED_MAX) {
       this.#answers.fail(ENOMEM)
       return
@@ -114,8 +124,9 @@ export class Parked {
       ...filesOf(request),
       ordered: ORDERED.has(opcode),
       changing: CHANGING.has(opcode),
+      locking,
       later,
-      until: later.late === null ? Infinity : now + this.#limitMs,
+      until: later.late === null ? Infinity : now + limitMs,
     })
     this.#lane.start(later)
   }
@@ -132,7 +143,7 @@ export class Parked {
     let until = Infinity
     for (const parked of [...this.#waiting]) {
       if (parked.later.outcome !== null) this.#again(parked)
-      else if (now >= parked.until) this.#refuse(parked, parked.later.late?.().errno ?? EIO)
+      else if (now >= parked.until) this.#late(parked)
       else until = Math.min(until, parked.until)
     }
     return Math.max(0, until - now)
@@ -153,6 +164,11 @@ export class Parked {
     if (last?.unique !== parked.unique || before === this.#waiting.length - 1) return
     this.#waiting.pop()
     this.#waiting.splice(before, 0, last)
+  }
+
+  #late(parked: ParkedRequest): void {
+    if (parked.locking) this.#refuse(parked, EXDEV)
+    else this.#refuse(parked, parked.later.late?.().errno ?? EIO)
   }
 
   #refuse(parked: ParkedRequest, errno: number): void {
