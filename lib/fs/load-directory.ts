@@ -82,7 +82,6 @@ function returnedMetas(
   there: readonly Meta[],
   isCopy: boolean,
 ): Meta[] {
-  if (isCopy && there.length > 0) return []
   const gone = goneMetas(ctx, place, there)
   if (isCopy) gone.push(...keptMetas(ctx, place, there))
   const verified = there.length > 0 ? [] : gone.filter((of) => holdsVerified(ctx, dirfd, of))

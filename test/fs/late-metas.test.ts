@@ -768,6 +768,35 @@ t.test('a conflict copy of a directory that has lost its metas, too', async (t) 
   }
 })
 
+t.test('a conflict copy of a directory that was two, with the meta of one', async (t) => {
+  const vault = withDirectory(t)
+  const folder = vault.blob('/d/sub')
+  const aside = join(vault.state, 'aside')
+  const one = vault.on(1)
+  one.mkdir('/d/sub/deep')
+  one.write('/d/sub/deep/x', 'kept')
+  cpSync(folder, aside, { recursive: true })
+  one.unlink('/d/sub/deep/x')
+  one.rmdir('/d/sub/deep')
+  one.unlink('/d/sub/g')
+  one.rmdir('/d/sub')
+  one.mkdir('/d/sub')
+  one.write('/d/sub/new', 'new')
+  // what the client has put beside it: the new one's meta, and a copy of what lay in the old one
+  const copy = folder.replace(/\.cfd$/, ' (conflict_on_2026-11-29_was_deleted).cfd')
+  cpSync(folder, copy, { recursive: true })
+  const deep = readdirSync(aside).find((name) => name.endsWith('.cfd'))!
+  const moved = deep.replace('.cfd', ' (conflict_on_2026-11-29_was_deleted).cfd')
+  cpSync(join(aside, deep), join(copy, moved), { recursive: true })
+  for (const round of ['first', 'after a mount']) {
+    const session = vault.again(1)
+    const name = [...session.list('/d').keys()].find((shown) => shown.startsWith('sub (conflict'))!
+    const inner = [...session.list(`/d/${name}`).keys()].sort()
+    t.match(inner, [/^deep \(conflict/, 'new'], round)
+    t.equal(session.read(`/d/${name}/${inner[0] ?? ''}/x`).toString(), 'kept')
+  }
+})
+
 t.test('swapped directories stay refused', async (t) => {
   const vault = withDirectory(t)
   let session = vault.on(1)
