@@ -98,7 +98,7 @@ function busy(mountpoint: string, users: readonly MountUser[], cause?: CofferErr
   const rest = names.length > NAMED ? ` and ${String(names.length - NAMED)} more` : ''
   const by =
     names.length === 0
-      ? 'by a program of another user'
+      ? 'by a program of another user, or one that waits for an online-only file'
       : `by ${names.slice(0, NAMED).join(', ')}${rest}`
   return new CofferError('BUSY', `${mountpoint} is in use ${by}; nothing was changed`, {
     hint: 'close it there and try again; --force takes the drive away all the same',
