@@ -46,11 +46,19 @@ const TABLE = {
     'the vault was not touched; coffer ls and coffer get read it without FUSE',
   ),
   // objects of the vault, docs/FORMAT.md "Checks on read"
-  OBJECT_TRUNCATED: row('EIO', 26),
+  OBJECT_TRUNCATED: row(
+    'EIO',
+    26,
+    'the rest of it may still be on the way; it is damaged if that does not come',
+  ),
   OBJECT_DAMAGED: row('EIO', 26),
   OBJECT_UNSEALED: row('EIO', 26),
   OBJECT_FOREIGN: row('EIO', 26),
-  OBJECT_MISPLACED: row('EIO', 26),
+  OBJECT_MISPLACED: row(
+    'EIO',
+    26,
+    'its ticket (.cfr) may still be on the way; it is damaged if that does not come',
+  ),
   CHUNK_DAMAGED: row('EIO', 26),
   XATTR_DAMAGED: row('EIO', 26),
   DIRECTORY_META: row('EIO', 26),
@@ -123,6 +131,13 @@ export class CofferError extends Error {
     return TABLE[this.code].exit
   }
 }
+
+/** The table's general advice, empty where there is none. */
+export const hintOf = (code: ErrorCode): string => TABLE[code].hint
+
+/** What happened and what to do about it, on one line. */
+export const withHint = ({ message, hint }: Pick<CofferError, 'message' | 'hint'>): string =>
+  hint === '' ? message : `${message}; ${hint}`
 
 const CODE_OF_ERRNO = new Map<number, ErrorCode>()
 for (const [code, { errno }] of Object.entries(TABLE)) {

@@ -1,6 +1,7 @@
 // What `coffer status` is told about a drive. The counters are read from shared memory, so there is
 // something to tell even while the worker is held up by a request.
 
+import { hintOf, type ErrorCode } from '../errors.js'
 import type { Counters } from '../mount/counters.js'
 import type { Idleness } from './idleness.js'
 import type { DriveReport, DriveStatus, LockStatus, Order, WritersStatus } from './protocol.js'
@@ -57,9 +58,10 @@ function warnings(report: DriveReport | null, busyMs: number): string[] {
     ]
   }
   const list: string[] = []
+  if (report.vaultProblem !== '') list.push(report.vaultProblem)
   if (report.engineProblem !== '') list.push(`the slow engine is in use: ${report.engineProblem}`)
   for (const message of report.recovered) list.push(`after an interruption: ${message}`)
-  for (const { path, code } of report.damaged) list.push(`damaged: ${path} (${code})`)
+  for (const { path, code } of report.damaged) list.push(refused(path, code))
   if (report.watch !== null && report.watch.problem !== '') {
     list.push(
       `changes by others in the vault folder show within a second, not at once: ${report.watch.problem}`,
@@ -69,15 +71,21 @@ function warnings(report: DriveReport | null, busyMs: number): string[] {
     list.push(
       state === 'waiting'
         ? `cannot be read until its meta file arrives: ${path}`
-        : `read from this machine's memory until its meta file arrives: ${path}`,
+        : `read from this machine's memory until a current meta file arrives: ${path}`,
     )
   }
   if (report.foreignFiles > 0) {
     list.push(
-      `${count(report.foreignFiles, 'file')} in the vault folder that coffer did not make; the log names them`,
+      `${count(report.foreignFiles, 'file')} in the vault folder that coffer did not make; the log names the first few of each folder`,
     )
   }
   return list
+}
+
+/** What is only on its way has an advice, damage has none. */
+function refused(path: string, code: ErrorCode): string {
+  const hint = hintOf(code)
+  return hint === '' ? `damaged: ${path} (${code})` : `cannot be read: ${path} (${code}); ${hint}`
 }
 
 const count = (n: number, what: string): string => `${String(n)} ${what}${n === 1 ? '' : 's'}`

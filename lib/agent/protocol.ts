@@ -72,6 +72,8 @@ export interface DriveReport {
   engine: string
   /** why it is not the fast one; empty where it is */
   engineProblem: string
+  /** why the vault folder cannot be used now, and what to do; empty where it can */
+  vaultProblem: string
   openFiles: number
   /** plain paths of files that are open for writing */
   writing: string[]
@@ -106,7 +108,7 @@ export interface WatchReport {
 /** A damaged object, by its plain path. */
 export interface Damaged {
   path: string
-  code: string
+  code: ErrorCode
 }
 
 export interface DriveStatus {

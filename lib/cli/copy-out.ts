@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { join } from 'node:path'
 import type { Drive } from '../agent/open-drive.js'
-import { CofferError } from '../errors.js'
+import { CofferError, withHint } from '../errors.js'
 import type { Progress } from './progress.js'
 import { makeFolder, makeLink, restoreAttributes, RestoredFile } from './restored-file.js'
 import { json as printJson, say, told } from './ui.js'
@@ -130,7 +130,8 @@ export class Copy {
   #failed(path: string, error: unknown): void {
     this.failures += 1
     if (error instanceof CofferError && error.exitCode !== 1) this.damaged += 1
-    const message = told(error)
+    const hint = error instanceof CofferError ? error.hint : ''
+    const message = withHint({ message: told(error), hint })
     if (this.#json) printJson({ event: 'error', path, message })
     else {
       this.#progress.end()

@@ -52,6 +52,8 @@ const isBare = (listing: readonly string[]): boolean =>
 
 /** What `status` tells. */
 export interface DriveCounters {
+  /** why the vault folder cannot be used now, and what to do; empty where it can */
+  vaultProblem: string
   openFiles: number
   /** plain paths of files that are open for writing, some of them where they are many */
   writing: string[]
@@ -104,6 +106,7 @@ export class Drive implements Filesystem {
   }
 
   get counters(): DriveCounters {
+    const vaultProblem = this.#tree.folder.problem
     const foreignFiles = countForeign(this.#tree)
     const { damaged } = this.#refusals
     const { list: late } = this.#tree.late
@@ -115,6 +118,7 @@ export class Drive implements Filesystem {
     }
     const { writers, notCarried } = this.#tree.ctx
     return {
+      vaultProblem,
       openFiles: this.#files.count,
       writing,
       foreignFiles,

@@ -64,14 +64,15 @@ export class Fetches {
 
   /**
    * What a listing of the vault folder stands for: a stub counts as the file that it takes the place of,
-   * and beside that as nothing.
+   * and beside that as nothing. No client makes one of a directory.
    */
   standing(listing: readonly string[]): readonly string[] {
     this.placeholders.note(listing)
     if (!this.placeholders.hasStubs) return listing
     const names = listing.map((file) => {
       const name = stubbedBy(file)
-      return name === null || parseBackingName(name).what === 'foreign' ? file : name
+      if (name === null || name.endsWith('.cfd')) return file
+      return parseBackingName(name).what === 'foreign' ? file : name
     })
     return [...new Set(names)]
   }

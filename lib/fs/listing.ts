@@ -19,10 +19,7 @@ const typeOf = (extension: ObjectExtension): number =>
 
 /** Everything in a directory at this moment. Reads no blob, but the sidecars of long names. */
 export function list(tree: Tree, inode: Inode): Listed[] {
-  const { ctx } = tree
-  const dirfd = tree.descriptor(inode)
-  const files = ctx.readOnly ? ctx.backing.list(dirfd) : ctx.backing.listAsUser(dirfd)
-  const bearers = survey(tree, inode, files)
+  const bearers = survey(tree, inode, !tree.ctx.readOnly)
   const { conflicts, pending } = tree.directory(inode)
   const listed: Listed[] = []
   for (const [name, bearer] of bearers)

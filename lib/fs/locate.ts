@@ -1,17 +1,16 @@
 // Which inode is at a name: one that a program has made and that has no blob yet, the blob that the name
 // leads to, the stub of one that is elsewhere, or a conflict copy that is shown under that name.
 
-import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { isConflictShaped } from '../format/conflict.js'
-import { OBJECT_EXTENSIONS, type ObjectExtension } from '../format/name.js'
+import { OBJECT_EXTENSIONS } from '../format/name.js'
 import { emptyStat, type FileStat } from '../store/backing.js'
 import type { Directory } from './directory.js'
+import { isOurs } from './fitting.js'
 import type { Copy, Inode } from './inode.js'
 import { survey, type Bearer } from './survey.js'
 import type { Tree } from './tree.js'
 
-const { S_IFDIR, S_IFMT, S_IFREG } = constants
 const STUBBED = OBJECT_EXTENSIONS.filter((extension) => extension !== '.cfd')
 const scratch = emptyStat()
 
@@ -75,7 +74,7 @@ function locateConflict(
 ): Inode | null {
   let copy = directory.conflicts.get(name)
   if (copy === undefined && isConflictShaped(name)) {
-    survey(tree, parent, tree.ctx.backing.list(tree.descriptor(parent)))
+    survey(tree, parent)
     copy = tree.directory(parent).conflicts.get(name)
   }
   if (copy === undefined) return null
@@ -132,14 +131,6 @@ function isHidden(tree: Tree, parent: Inode, { ids }: Directory, { file, name }:
     }
   }
   return false
-}
-
-/** An object is a file or a directory, as its extension says, on the vault's own file system. */
-function isOurs(tree: Tree, extension: ObjectExtension, stat: FileStat): boolean {
-  return (
-    (stat.mode & S_IFMT) === (extension === '.cfd' ? S_IFDIR : S_IFREG) &&
-    stat.dev === tree.folder.rootDev
-  )
 }
 
 /** Throws EEXIST. */

@@ -2,7 +2,7 @@
 // again; and what of it is damage, for as long as it is there.
 
 import { LRUCache } from 'lru-cache'
-import { CofferError, type ErrorCode } from '../errors.js'
+import { CofferError, withHint, type ErrorCode } from '../errors.js'
 import { emptyStat } from '../store/backing.js'
 import { LateMeta } from './directory.js'
 import { blobPath, plainPath, type Inode } from './inode.js'
@@ -16,7 +16,7 @@ import { isDirectory, type Tree } from './tree.js'
 /** A damaged object by its plain path. */
 export interface Damaged {
   path: string
-  code: string
+  code: ErrorCode
 }
 
 const DAMAGED_MAX = 50
@@ -57,10 +57,10 @@ export class Refusals {
   note(error: unknown, inode: Inode): void {
     // told when it began
     if (error instanceof LateMeta || !(error instanceof CofferError)) return
-    const { code, message } = error
+    const { code } = error
     if (code !== 'EIO' && code.startsWith('E')) return
     const path = plainPath(inode)
-    this.#tell(code, message, blobPath(inode), path)
+    this.#tell(code, withHint(error), blobPath(inode), path)
     const isNew = !this.#damaged.has(path)
     if (PASSING.includes(code) || (isNew && this.#damaged.size >= DAMAGED_MAX)) return
     this.#damaged.set(path, { code, stamp: this.#stampOf(inode) })

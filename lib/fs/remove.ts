@@ -4,10 +4,11 @@ import { constants } from 'node:fs'
 import { CofferError } from '../errors.js'
 import { isLitter } from '../format/litter.js'
 import { parseBackingName } from '../format/name.js'
-import { emptyStat } from '../store/backing.js'
+import { emptyStat, type Types } from '../store/backing.js'
 import { directoryChanged } from './directory.js'
 import { backingName, blobPath, isRecent, isVersion, RECENT_MS, type Inode } from './inode.js'
 import { decodeEntry } from './entry-names.js'
+import { isMisfit } from './fitting.js'
 import { isHusk, removeHusk } from './husks.js'
 import { putBack } from './kept-blob.js'
 import { locate } from './locate.js'
@@ -60,6 +61,7 @@ function occupants(
   tree: Tree,
   inode: Inode,
   listing: readonly string[],
+  types: Types,
 ): { ours: number; foreign: string[] } {
   const { ctx } = tree
   const dirfd = tree.descriptor(inode)
@@ -73,6 +75,10 @@ function occupants(
   for (const file of listing) {
     const parsed = parseBackingName(file)
     const { what } = parsed
+    if (what === 'object' && isMisfit(tree, dirfd, file, parsed.extension, types)) {
+      foreign.push(file)
+      continue
+    }
     const isLost =
       what === 'object' &&
       parsed.extension === '.cfd' &&
@@ -89,8 +95,9 @@ function assertEmpty(tree: Tree, inode: Inode): string[] {
   const { ctx } = tree
   if ((inode.directory?.pending.size ?? 0) > 0)
     throw new CofferError('ENOTEMPTY', 'the directory is not empty')
-  const listing = ctx.backing.list(tree.descriptor(inode))
-  const { ours, foreign } = occupants(tree, inode, ctx.fetches.standing(listing))
+  const types: Types = new Map()
+  const listing = ctx.backing.list(tree.descriptor(inode), types)
+  const { ours, foreign } = occupants(tree, inode, ctx.fetches.standing(listing), types)
   if (foreign.length > 0) {
     const message = `${String(foreign.length)} files in the vault folder are not coffer's; their directory stays`
     ctx.log({

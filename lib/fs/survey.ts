@@ -5,9 +5,11 @@ import { CofferError } from '../errors.js'
 import { conflictName, originOf, type Origin } from '../format/conflict.js'
 import { isLitter } from '../format/litter.js'
 import { OBJECT_EXTENSIONS, parseBackingName, type ObjectExtension } from '../format/name.js'
+import type { Types } from '../store/backing.js'
 import { decodeCopy, decodeEntry } from './entry-names.js'
 import type { Directory } from './directory.js'
 import { blobPath, plainPath, type Copy, type Inode } from './inode.js'
+import { isMisfit } from './fitting.js'
 import { isThere } from './is-there.js'
 import { Later } from './later.js'
 import type { Tree } from './tree.js'
@@ -24,11 +26,17 @@ export interface Bearer {
 
 export type Found = Omit<Copy, 'shown'>
 
+const FOREIGN_NAMED = 5
 const UNKNOWN: Origin = { by: null, date: null }
 
-/** Decodes a listing of the directory. Afterwards its `conflicts` are what the listing shows. */
-export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Map<string, Bearer> {
-  const files = tree.ctx.fetches.standing(listing)
+/** Lists the directory and decodes that. Afterwards its `conflicts` are what the listing shows. */
+export function survey(tree: Tree, inode: Inode, asUser = false): Map<string, Bearer> {
+  const { backing, fetches } = tree.ctx
+  const types: Types = new Map()
+  const listed = tree.descriptor(inode)
+  const files = fetches.standing(
+    asUser ? backing.listAsUser(listed, types) : backing.list(listed, types),
+  )
   const directory = tree.directory(inode)
   if (directory.isHusk) return new Map()
   const dirfd = tree.descriptor(inode)
@@ -40,6 +48,10 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
     const parsed = parseBackingName(file)
     if (parsed.what === 'foreign' && !isLitter(file)) foreign.push(file)
     if (parsed.what !== 'object' && parsed.what !== 'copy') continue
+    if (parsed.what === 'object' && isMisfit(tree, dirfd, file, parsed.extension, types)) {
+      foreign.push(file)
+      continue
+    }
     const bearer = parsed.what === 'object' ? bearerOf(tree, directory, dirfd, file, parsed) : null
     if (bearer !== null) {
       const known = bearers.get(bearer.name)
@@ -50,7 +62,7 @@ export function survey(tree: Tree, inode: Inode, listing: readonly string[]): Ma
       continue
     }
     const copy = copyOf(tree, directory, dirfd, file)
-    if (copy === null) foreign.push(file)
+    if (copy === null || isMisfit(tree, dirfd, file, copy.extension, types)) foreign.push(file)
     else copies.push(copy)
   }
   if (inode === tree.root) {
@@ -131,7 +143,7 @@ function tell(tree: Tree, inode: Inode, file: string, shown: string): void {
   tree.ctx.log({ level: 'info', event: 'conflict', message, blob, path })
 }
 
-/** They keep their directory from being removed, so the first of them is named. */
+/** They keep their directory from being removed, so the first few of them are named. */
 function tellForeign(
   tree: Tree,
   inode: Inode,
@@ -140,7 +152,8 @@ function tellForeign(
 ): void {
   const [first] = foreign
   if (first !== undefined && foreign.length !== directory.foreign) {
-    const message = `${String(foreign.length)} entries of the vault folder are not coffer's, or do not belong here; they are not shown`
+    const named = foreign.slice(0, FOREIGN_NAMED).join(', ')
+    const message = `${String(foreign.length)} entries of the vault folder are not coffer's, or do not belong here; they are not shown: ${named}${foreign.length > FOREIGN_NAMED ? ', …' : ''}`
     const blob = `${blobPath(inode)}/${first}`
     tree.ctx.log({ level: 'warn', event: 'foreign-file', message, blob })
   }
@@ -154,7 +167,7 @@ export function countForeign(tree: Tree): number {
     if ((inode.directory?.foreign ?? 0) === 0) continue
     try {
       if (!isThere(tree, inode)) continue
-      survey(tree, inode, tree.ctx.backing.list(tree.descriptor(inode)))
+      survey(tree, inode)
     } catch (error) {
       if (!(error instanceof CofferError || error instanceof Later)) throw error
     }

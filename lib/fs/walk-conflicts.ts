@@ -51,7 +51,7 @@ export function* walkConflicts(tree: Tree, at: Inode = tree.root): Generator<Con
     const step: ConflictStep = { copies: [], unread: null }
     const below = new Set<string>()
     try {
-      const bearers = survey(tree, at, tree.ctx.backing.list(tree.descriptor(at)))
+      const bearers = survey(tree, at)
       for (const [name, { extension }] of bearers) if (extension === '.cfd') below.add(name)
       const versions = [...bearers.keys()].flatMap((name) => byItsName(name) ?? [])
       for (const version of [...versions, ...tree.directory(at).conflicts.values()]) {

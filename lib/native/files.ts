@@ -332,10 +332,20 @@ export function readAsUser(fd: number): void {
 
 const listBuffer = Buffer.from(new ArrayBuffer(65536))
 
-/** Names in a directory, without "." and ".."; its atime stays. null where the call has no known number. */
-export function listQuietly(dirfd: number): string[] | null {
+/**
+ * Of the entries of a directory those that are no regular files, and what the listing itself says of them.
+ * Not every file system does.
+ */
+export type Types = Map<string, 'directory' | 'neither' | 'not said'>
+
+const DT_UNKNOWN = 0
+const DT_DIR = 4
+const DT_REG = 8
+
+/** Names in a directory, without "." and ".."; null where the call has no known number. `flags`: O_NOATIME, or 0. */
+export function list(dirfd: number, flags: number, types?: Types): string[] | null {
   if (SYS_GETDENTS64 === undefined) return null
-  const fd = openAt(dirfd, '.', constants.O_RDONLY | O_DIRECTORY | O_NOATIME)
+  const fd = openAt(dirfd, '.', constants.O_RDONLY | O_DIRECTORY | flags)
   try {
     const names: string[] = []
     for (;;) {
@@ -346,7 +356,12 @@ export function listQuietly(dirfd: number): string[] | null {
       for (let at = 0; at < n; at += listBuffer.readUInt16LE(at + 16)) {
         const start = at + 19
         const name = listBuffer.toString('utf8', start, listBuffer.indexOf(0, start))
-        if (name !== '.' && name !== '..') names.push(name)
+        if (name === '.' || name === '..') continue
+        names.push(name)
+        const type = listBuffer[at + 18]
+        if (types === undefined || type === DT_REG) continue
+        const is = type === DT_DIR ? 'directory' : 'neither'
+        types.set(name, type === DT_UNKNOWN ? 'not said' : is)
       }
     }
   } finally {

@@ -1,8 +1,9 @@
 // The backing tree by Linux system calls.
 
-import { constants, readdirSync, statfsSync } from 'node:fs'
+import { constants, statfsSync } from 'node:fs'
 import * as files from '../native/files.js'
-import type { Backing } from './backing.js'
+import type { Backing, Types } from './backing.js'
+import { listByNode } from './node-listing.js'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
@@ -10,7 +11,8 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR }
 // must not make us wait.
 const READING = files.O_NOATIME | O_NONBLOCK
 
-const listAsUser = (dirfd: number): string[] => readdirSync(`/proc/self/fd/${String(dirfd)}`)
+const list = (dirfd: number, flags: number, types?: Types): string[] =>
+  files.list(dirfd, flags, types) ?? listByNode(`/proc/self/fd/${String(dirfd)}`, types)
 
 export const linuxBacking: Backing = {
   writable: true,
@@ -19,8 +21,8 @@ export const linuxBacking: Backing = {
   openDirectory: (dirfd, name) => files.openAt(dirfd, name, O_RDONLY | O_DIRECTORY),
   closeDirectory: files.closeFd,
   lock: files.lockFd,
-  list: (dirfd) => files.listQuietly(dirfd) ?? listAsUser(dirfd),
-  listAsUser,
+  list: (dirfd, types) => list(dirfd, files.O_NOATIME, types),
+  listAsUser: (dirfd, types) => list(dirfd, 0, types),
   readAsUser: files.readAsUser,
   stat: files.statAt,
   statDirectory: files.statFd,

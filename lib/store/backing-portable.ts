@@ -6,8 +6,9 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../errors.js'
-import type { FileStat } from '../native/files.js'
+import type { FileStat, Types } from '../native/files.js'
 import type { Backing } from './backing.js'
+import { listByNode } from './node-listing.js'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 
@@ -102,12 +103,12 @@ export class PortableBacking implements Backing {
     this.#paths.delete(dirfd)
   }
 
-  list(dirfd: number): string[] {
-    return fs.readdirSync(this.#path(dirfd))
+  list(dirfd: number, types?: Types): string[] {
+    return listByNode(this.#path(dirfd), types)
   }
 
-  listAsUser(dirfd: number): string[] {
-    return this.list(dirfd)
+  listAsUser(dirfd: number, types?: Types): string[] {
+    return this.list(dirfd, types)
   }
 
   readAsUser(): void {

@@ -3,13 +3,13 @@
 // any machine with Node gets its files back). A descriptor belongs to whoever opened it.
 
 import { nativeAvailable } from '../native/libc.js'
-import type { FileStat, FileTime } from '../native/files.js'
+import type { FileStat, FileTime, Types } from '../native/files.js'
 import { hasAttributes, isWithoutInodes, numberedByName } from './backing-by-name.js'
 import { linuxBacking } from './backing-linux.js'
 import { PortableBacking } from './backing-portable.js'
 
 export { emptyStat } from '../native/files.js'
-export type { FileStat, FileTime }
+export type { FileStat, FileTime, Types }
 
 /**
  * In place of a descriptor that was closed: its number may be another file's by now, and whoever still
@@ -27,10 +27,10 @@ export interface Backing {
   closeDirectory(dirfd: number): void
   /** A lock of the kernel's on the directory, for as long as it is open; false where another has it. */
   lock(dirfd: number): boolean
-  /** Names in no order, without "." and "..". */
-  list(dirfd: number): string[]
+  /** Names in no order, without "." and "..". `types` gets theirs. */
+  list(dirfd: number, types?: Types): string[]
   /** The same for an application: the directory's atime moves as its file system sees fit. */
-  listAsUser(dirfd: number): string[]
+  listAsUser(dirfd: number, types?: Types): string[]
   /** The file's atime moves as its file system sees fit. All other reading leaves it. */
   readAsUser(fd: number): void
   /** False where there is no such name. */

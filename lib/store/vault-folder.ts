@@ -4,7 +4,7 @@
 
 import { constants, statfsSync, type StatsFs } from 'node:fs'
 import { join } from 'node:path'
-import { CofferError } from '../errors.js'
+import { CofferError, withHint } from '../errors.js'
 import { CLOSED, emptyStat, type Backing } from './backing.js'
 
 export const DATA_DIRECTORY = 'data'
@@ -118,12 +118,24 @@ export class VaultFolder {
     const now = this.#clock()
     if (now - this.#checkedAt < CHECK_EVERY_MS && now >= this.#checkedAt) return
     if (!this.#isThere()) {
-      if (!this.#standsIn || !this.#isMissing()) throw gone(this.path)
+      const isMissing = this.#isMissing()
+      if (!this.#standsIn || !isMissing) throw gone(isMissing ? this.#data : this.path)
       this.#checkedAt = now
       return
     }
     if (this.#stat.ino !== this.rootIno || this.#stat.dev !== this.rootDev) this.#replace()
     this.#checkedAt = now
+  }
+
+  /** Why it cannot be used now, and what to do; empty where it can. */
+  get problem(): string {
+    try {
+      this.assertPresent()
+      return ''
+    } catch (error) {
+      if (error instanceof CofferError) return withHint(error)
+      throw error
+    }
   }
 
   /** Room on the file system that the vault lies on. */

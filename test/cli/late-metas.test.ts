@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -69,7 +70,9 @@ t.test('a meta is taken away and put back', async (t) => {
   t.ok(await until(() => isLate('remembered'), 15_000), 'status knows')
   t.equal(read(), 'content')
   t.same(readdirSync(drive), ['file'])
-  t.match(statusOf(world).warnings, [/^read from this machine's memory .*: \/folder$/])
+  t.match(statusOf(world).warnings, [
+    /^read from this machine's memory until a current meta file arrives: \/folder$/,
+  ])
   writeFileSync(meta, bytes)
   t.ok(await until(() => isLate(), 15_000), 'and that it is there again')
   // and while it is not
@@ -120,5 +123,12 @@ t.test('a meta is taken away and put back', async (t) => {
   const log = readFileSync(world.entries()[0]?.log ?? '', 'utf8')
   t.match(log, /warn meta-remembered: .*\n[^]*meta-arrived[^]*meta-waiting[^]*meta-arrived/)
   t.notMatch(log, /\/folder/, 'no plain name')
+  const folder = only(join(world.vault, 'data'), '.cfd')
+  for (const blob of readdirSync(folder).filter((name) => name.endsWith('.cff')))
+    truncateSync(join(folder, blob), statSync(join(folder, blob)).size - 1)
+  t.ok(await until(() => read() === 'EIO', 15_000), 'the end of a file has not come')
+  t.match(statusOf(world).warnings, [
+    /^cannot be read: \/folder\/file \(OBJECT_TRUNCATED\); the rest of it may still be on the way/,
+  ])
   t.equal(world.run(['unmount', world.mountpoint]).code, 0)
 })

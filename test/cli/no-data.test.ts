@@ -47,8 +47,9 @@ t.test('it has never been there on this device', async (t) => {
   t.same(world.run(['conflicts', world.vault]).code, 0)
   world.mount('--read-only')
   t.same(readdirSync(world.mountpoint), [])
-  const [status] = JSON.parse(world.run(['status', '--json']).out) as { warnings: string[] }[]
-  t.same(status?.warnings, [], 'what lies beside it is nobody’s concern')
+  const warnings = (): string[] | undefined =>
+    (JSON.parse(world.run(['status', '--json']).out) as { warnings: string[] }[])[0]?.warnings
+  t.same(warnings(), [], 'what lies beside it is nobody’s concern')
   t.notOk(existsSync(world.data), 'nothing was made for reading')
   world.unmount()
 
@@ -70,13 +71,16 @@ t.test('it has never been there on this device', async (t) => {
   }
   renameSync(world.vault, `${world.vault}.away`)
   t.ok(await until(isGone, 15_000), 'the vault folder itself is missed')
+  t.match(warnings(), [/^the vault folder is not there: .*\/vault; bring the vault folder back/])
   renameSync(`${world.vault}.away`, world.vault)
+  t.same(warnings(), [], 'it is back')
   cpSync(elsewhere, world.data, { recursive: true, preserveTimestamps: true })
   const arrived = (): boolean => readdirSync(world.mountpoint).includes('file')
   t.ok(await until(arrived, 15_000), 'it arrives under a drive')
   t.equal(readFileSync(join(world.mountpoint, 'file'), 'utf8'), 'content')
   renameSync(world.data, `${world.data}.away`)
   t.ok(await until(isGone, 15_000), 'and is missed when it goes again')
+  t.match(warnings(), [/^the vault folder is not there: .*\/vault\/data; /])
   renameSync(`${world.data}.away`, world.data)
   world.unmount()
 })

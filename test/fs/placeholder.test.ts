@@ -207,6 +207,12 @@ t.test('a stub that came while the directory was known, and its removal', async 
   t.ok(session.exists('/d/here'))
   session.unlink('/d/here')
   t.notOk(session.exists('/d/here'))
+  session.mkdir('/d/folder')
+  const folder = vault.blob('/d/folder')
+  rmSync(folder, { recursive: true })
+  writeFileSync(`${folder}.nextcloud`, '')
+  t.same([...session.list('/d').keys()], ['online'], 'no directory has one')
+  rmSync(`${folder}.nextcloud`)
   session.unlink('/d/online')
   t.same(
     readdirSync(dirname(blob)).filter((name) => !name.startsWith('dir-')),

@@ -1,6 +1,17 @@
 // What `status` warns of goes when its cause has gone, and the log does not tell the same at every turn.
 
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
@@ -140,6 +151,11 @@ t.test('files that coffer did not make', async (t) => {
   session.list('/d/e')
   const count = (): number => session.drive.counters.foreignFiles
   t.equal(count(), 3)
+  const told = session.log.find(({ event }) => event === 'foreign-file')?.message ?? ''
+  t.ok(
+    ['one', 'two', 'three'].every((name) => told.includes(name)),
+    'the log names them',
+  )
   rmSync(strangers[0]!)
   t.equal(count(), 2)
   renameSync(d, join(vault.folder, basename(d)))
@@ -148,5 +164,70 @@ t.test('files that coffer did not make', async (t) => {
   t.equal(count(), 2, 'and there again')
   for (const stranger of strangers) rmSync(stranger, { force: true })
   t.equal(count(), 0)
+  session.close()
+})
+
+t.test('what has the name of an object and is none', async (t) => {
+  if (!needs(t, 'linux')) return
+  const vault = vaultOf(t)
+  const before = vault.open()
+  before.mkdir('/d')
+  before.mkdir('/d/folder')
+  for (const name of ['link', 'fifo', 'file', 'copy', 'whole']) before.write(`/d/${name}`, 'x')
+  before.close()
+  const [link, fifo, file, copy, folder] = ['link', 'fifo', 'file', 'copy', 'folder'].map((name) =>
+    vault.blob(`/d/${name}`),
+  ) as [string, string, string, string, string]
+  for (const blob of [link, fifo, file, folder]) rmSync(blob, { recursive: true })
+  symlinkSync('/etc/hostname', link)
+  spawnSync('mkfifo', [fifo])
+  mkdirSync(file)
+  writeFileSync(folder, 'x')
+  symlinkSync('/etc/hostname', copy.replace('.cff', ' (1).cff'))
+  for (const options of [{}, { readOnly: true }, { readOnly: true, portable: true }]) {
+    const session = vault.open({ ...options, holdInodes: true })
+    const names = [...session.list('/d').keys()].sort()
+    t.same(names, ['copy', 'whole'], 'what is shown')
+    for (const name of names) t.equal(session.read(`/d/${name}`).toString(), 'x')
+    t.equal(session.drive.counters.foreignFiles, 5)
+    t.ok(session.log.some(({ event }) => event === 'foreign-file'))
+    session.close()
+  }
+  const session = vault.open()
+  for (const name of ['copy', 'whole']) session.unlink(`/d/${name}`)
+  const rmdir = (): void => {
+    session.rmdir('/d')
+  }
+  rmSync(copy.replace('.cff', ' (1).cff'))
+  t.throws(rmdir, { code: 'ENOTEMPTY' })
+  t.match(
+    session.log.filter(({ event }) => event === 'foreign-file').map(({ message }) => message),
+    [/^4 files in the vault folder are not coffer's/],
+  )
+  for (const blob of [link, fifo, file, folder]) rmSync(blob, { recursive: true })
+  rmdir()
+  session.close()
+})
+
+t.test('a file whose ticket or rest is on its way', async (t) => {
+  if (!needs(t, 'linux')) return
+  const vault = vaultOf(t)
+  const before = vault.open()
+  for (const name of ['old', 'half']) before.write(`/${name}`, noise(100_000))
+  vault.skew += 10_000
+  before.rename('/old', '/new')
+  before.close()
+  const data = join(vault.folder, 'data')
+  const ticket = readdirSync(data).find((name) => name.endsWith('.cfr')) ?? ''
+  const half = vault.blob('/half')
+  rmSync(join(data, ticket))
+  truncateSync(half, 50_000)
+  const session = vault.open()
+  const told = (name: string): string[] => {
+    t.throws(() => session.read(name))
+    return session.log.filter(({ event }) => event === 'refused').map(({ message }) => message)
+  }
+  t.match(told('/new'), [/ticket \(\.cfr\) may still be on the way; it is damaged if/])
+  t.match(told('/half'), [/ticket/, /the rest of it may still be on the way; it is damaged if/])
   session.close()
 })
