@@ -10,6 +10,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -106,10 +107,11 @@ t.test('this device has seen files in it', async (t) => {
   rmSync(world.state, { recursive: true })
   world.mount()
   t.same(readdirSync(world.mountpoint), ['file'])
+  const vaults = join(world.state, 'vaults')
   const remembered = (): boolean =>
-    readdirSync(join(world.state, 'vaults'), { recursive: true }).some((path) =>
-      String(path).endsWith('memory'),
-    )
+    readdirSync(vaults, { recursive: true })
+      .map((path) => join(vaults, String(path)))
+      .some((path) => path.endsWith('memory') && statSync(path).size > 0)
   t.ok(await until(remembered), 'it is stored at once')
   process.kill(world.pid, 'SIGKILL')
   renameSync(world.data, elsewhere)
