@@ -39,7 +39,8 @@ export function undamagedCopy(bytes: Uint8Array, vault: string): ConfigCopy | nu
   )
 }
 
-function tryRead(file: string): ConfigFile | null {
+/** Null where there is no such file, or none that is whole. */
+export function tryRead(file: string): ConfigFile | null {
   try {
     return readCopy(file)
   } catch {

@@ -24,6 +24,9 @@ import { ScratchDrive } from './scratch-drive.js'
 /** how long others wait for a part of a walk, one large directory aside */
 const WALK_MS = 10
 
+const GIVEN_UP =
+  'the drive has been given up, and what it had not stored is lost; when that is put right, mount the vault again'
+
 export class ServedDrive {
   readonly drive: Drive
   readonly #chosen: ChosenEngine
@@ -158,7 +161,8 @@ export class ServedDrive {
       this.drive.sync()
       return {}
     } catch (error) {
-      return { error: toWire(error) }
+      // what is to be done about a drive that goes on is no advice any more
+      return { error: { ...toWire(error), hint: GIVEN_UP } }
     } finally {
       this.#count()
       this.drive.close()

@@ -20,8 +20,8 @@ import {
   idIn,
   isDamagedForm,
   isOfVault,
-  readCopy,
   readNamedCopy,
+  tryRead,
   type ConfigFile,
 } from './config-copy.js'
 import { currentConfig, unlock, wipe, withOffer } from './vault.js'
@@ -47,15 +47,6 @@ export function findReplacement(path: string, from: string | null): Replacement 
       hint: 'look for an older version of vault.coffer at your cloud provider, then use --from FILE',
     },
   )
-}
-
-function tryRead(file: string): ConfigFile | null {
-  try {
-    return readCopy(file)
-  } catch (error) {
-    if (error instanceof CofferError) return null
-    throw error
-  }
 }
 
 /** What is in the place of the config; null where nothing is. Throws where that cannot be replaced. */

@@ -13,6 +13,7 @@ import {
 } from '../format/config.js'
 import {
   BACKUP_NAME,
+  CONFIG_NAME,
   hasBackup,
   hasConfigFile,
   otherConfigs,
@@ -20,7 +21,7 @@ import {
 } from '../store/config-file.js'
 import { realPath } from '../store/state-folder.js'
 import { configCopies, keepConfig, type ConfigCopy } from '../store/state.js'
-import { hex, idIn, readCopy, readNamedCopy, undamagedCopy } from './config-copy.js'
+import { hex, idIn, readCopy, readNamedCopy, tryRead, undamagedCopy } from './config-copy.js'
 import { quoted } from './shell-word.js'
 
 export interface LoadedVault {
@@ -147,13 +148,27 @@ function offer(error: CofferError, vault: string, bytes: Uint8Array | null): str
       return `it was damaged: this machine keeps a good copy of ${day(copy)}; put it back with: ${restore}`
     }
     case 'WRONG_PASSWORD': {
-      const other = otherConfigs(vault).find((file) => basename(file) !== BACKUP_NAME)
-      if (other === undefined) return null
-      return `there is a conflict copy of the config, which may have another password: coffer mount --config ${quoted(other)}`
+      return bytes === null ? null : conflictOffer(vault, bytes)
     }
     default:
       return null
   }
+}
+
+/** What a sync client has left of a config that was written on two machines at once. */
+function conflictOffer(vault: string, bytes: Uint8Array): string | null {
+  const others = otherConfigs(vault)
+    .filter((file) => basename(file) !== BACKUP_NAME)
+    .map(tryRead)
+    .filter((copy) => copy !== null)
+    .filter((copy) => Buffer.compare(copy.bytes, bytes) !== 0)
+  const copy = others.find((other) => idIn(other.bytes) === idIn(bytes))
+  if (copy !== undefined)
+    return `there is a conflict copy of the config, which may have another password: coffer mount --config ${quoted(copy.file)} ${quoted(vault)} <an empty folder>`
+  const [foreign] = others
+  return foreign === undefined
+    ? null
+    : `two vaults were made in this folder, and the config of the other one is ${quoted(foreign.file)}; to open that, copy the whole folder elsewhere, and there move this file to ${CONFIG_NAME}`
 }
 
 const day = (copy: ConfigCopy): string => copy.savedAt.toISOString().slice(0, 10)

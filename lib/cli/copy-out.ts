@@ -20,10 +20,8 @@ import {
 } from './vault-path.js'
 
 const PIECE = 1024 * 1024
-/** bytes after which signals get a chance; the core itself is synchronous */
-const BREATHE = 8 * PIECE
-/** what a small file counts for */
-const PER_FILE = PIECE / 64
+/** after that signals get a chance; the core itself is synchronous, and what it reads may come from afar */
+const BREATHE_MS = 50
 
 export class Copy {
   failures = 0
@@ -37,7 +35,7 @@ export class Copy {
   readonly #progress: Progress
   readonly #json: boolean
   readonly #piece = Buffer.alloc(PIECE)
-  #sinceBreath = 0
+  #breathed = performance.now()
 
   constructor(drive: Drive, progress: Progress, json: boolean) {
     this.#drive = drive
@@ -76,6 +74,7 @@ export class Copy {
 
   async #entries(node: Node, path: string, dest: string): Promise<void> {
     for (const name of names(this.#drive, node.nodeid)) {
+      await this.#breathe()
       if (this.stopped) return
       const below = join(path, name)
       let child: Node | null
@@ -103,13 +102,12 @@ export class Copy {
           if (count === 0) {
             file.finish()
             this.#progress.file()
-            await this.#breathe(PER_FILE)
             return true
           }
           file.write(this.#piece, count, offset)
           offset += count
           this.#progress.add(count)
-          await this.#breathe(count)
+          await this.#breathe()
         }
       } finally {
         file.discardUnfinished()
@@ -120,11 +118,10 @@ export class Copy {
     return false
   }
 
-  async #breathe(bytes: number): Promise<void> {
-    this.#sinceBreath += bytes
-    if (this.#sinceBreath < BREATHE) return
-    this.#sinceBreath = 0
+  async #breathe(): Promise<void> {
+    if (performance.now() - this.#breathed < BREATHE_MS) return
     await new Promise((resolve) => setImmediate(resolve))
+    this.#breathed = performance.now()
   }
 
   #failed(path: string, error: unknown): void {

@@ -29,6 +29,7 @@ export async function withDrive<T>(
     body: opened.body,
     deviceId: knownDeviceId(),
     readOnly: true,
+    waits: false,
     log: (event: LogEvent) => {
       if (event.level !== 'info')
         warn(`${event.message}${event.path === undefined ? '' : ` (${event.path})`}`)

@@ -1,5 +1,6 @@
 // Opening files of the vault folder that may be placeholders. The thread that serves never waits in
-// open(2) for one: a job opens it, and hands over the descriptor.
+// open(2) for one: a job opens it, and hands over the descriptor. Whoever serves nobody reads them as any
+// other file, which brings what is marked, and does without what a stub stands for.
 
 import { CofferError } from '../errors.js'
 import { parseBackingName } from '../format/name.js'
@@ -11,6 +12,8 @@ import type { Clock } from './nonces.js'
 
 /** A descriptor that nobody has come for is closed after that. */
 const KEPT_MS = 10_000
+
+const NOT_HERE = 'it is not on this machine; have the sync program bring it, then run again'
 
 interface Fetch {
   later: Later
@@ -26,6 +29,8 @@ interface FetchesOptions {
   placeholders: Placeholders
   log: Log
   clock: Clock
+  /** see DriveOptions */
+  waits: boolean
 }
 
 export class Fetches {
@@ -35,20 +40,25 @@ export class Fetches {
   readonly #backing: Backing
   readonly #log: Log
   readonly #clock: Clock
+  readonly #waits: boolean
   readonly #running = new Map<number, Fetch>()
   readonly #stat = emptyStat()
 
-  constructor({ backing, placeholders, log, clock }: FetchesOptions) {
+  constructor({ backing, placeholders, log, clock, waits }: FetchesOptions) {
     this.#backing = backing
     this.placeholders = placeholders
     this.#log = log
     this.#clock = clock
+    this.#waits = waits
   }
 
-  /** Opens a file of that directory. Throws `Later` where it is a placeholder, or a stub stands for it. */
+  /**
+   * Opens a file of that directory. Throws `Later` where it is a placeholder, or a stub stands for it;
+   * ONLINE_ONLY for the stub where nobody waits.
+   */
   open(dirfd: number, name: string, write: boolean): number {
     const { possible } = this.placeholders
-    if (possible && this.#backing.stat(dirfd, name, this.#stat)) {
+    if (this.#waits && possible && this.#backing.stat(dirfd, name, this.#stat)) {
       if (this.placeholders.isMarked(dirfd, name, this.#stat))
         return this.#take(this.#stat.ino, 'fetch', dirfd, name, write)
     }
@@ -58,6 +68,7 @@ export class Fetches {
       const { hasStubs } = this.placeholders
       if (!hasStubs || !(error instanceof CofferError) || error.code !== 'ENOENT') throw error
       if (this.placeholders.find(dirfd, name, this.#stat) === null) throw error
+      if (!this.#waits) throw new CofferError('ONLINE_ONLY', NOT_HERE)
       return this.#take(this.#stat.ino, 'arrive', dirfd, name, write)
     }
   }

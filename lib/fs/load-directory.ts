@@ -118,8 +118,12 @@ function metasIn(
     } catch (error) {
       if (error instanceof Later) throw error
       if (isAwaited(error)) continue
-      const what = error instanceof Error ? error.message : String(error)
-      problem = refused(`its meta file is damaged (${what})`)
+      // nothing is wrong with one that is elsewhere
+      if (error instanceof CofferError && error.code === 'ONLINE_ONLY') problem = error
+      else {
+        const what = error instanceof Error ? error.message : String(error)
+        problem = refused(`its meta file is damaged (${what})`)
+      }
     }
   }
   return { counting: current.length > 0 ? current : leaving, problem }

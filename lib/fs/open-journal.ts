@@ -20,7 +20,8 @@ export function openJournal(tree: Tree, folder: string | undefined): Journal {
         `journal-kept-${new Date(clock()).toISOString().replaceAll(':', '')}`,
       )
       file.close()
-      const message = `interrupted changes to ${String(count)} files are kept in ${folder}/${kept}`
+      const what = count === 1 ? 'one file' : `${String(count)} files`
+      const message = `interrupted changes to ${what} are kept in ${folder}/${kept}; no command reads that yet`
       log({ level: unused.replaced > 0 ? 'warn' : 'info', event: 'journal-kept', message })
       file = new JournalFile(backing, folder)
     }

@@ -47,6 +47,8 @@ export interface DriveOptions {
   lock?: boolean
   /** requests can be parked: operations may throw `Later` */
   parks?: boolean
+  /** Waits until a sync program has brought what it left a stub of, which may never be; so if not given. */
+  waits?: boolean
   /** only reading, by `node:fs` alone */
   portable?: boolean
   /** Others' changes are watched for, and told while the drive is tended. */
@@ -108,7 +110,13 @@ export function openTree(options: DriveOptions): OpenedTree {
   }
   const ctx: Context = {
     ...world,
-    fetches: new Fetches({ backing, placeholders, log: options.log, clock }),
+    fetches: new Fetches({
+      backing,
+      placeholders,
+      log: options.log,
+      clock,
+      waits: options.waits ?? true,
+    }),
     journal: null,
     memory,
     pool: new ChunkPool(layout.chunkSize),

@@ -169,7 +169,12 @@ t.test('two devices that come to a vault apart: both are in the list', async (t)
   renameSync(join(here.vault, 'vault.coffer'), join(here.vault, conflict))
   copyFileSync(join(mover.vault, 'vault.coffer'), join(here.vault, 'vault.coffer'))
   const refused = world.run(['ls', here.vault], { input: 'new one\n' })
-  says(t, refused, 12, /hint: there is a conflict copy of the config.*mount --config/)
+  says(
+    t,
+    refused,
+    12,
+    /hint: there is a conflict copy of the config.*mount --config '.*\.coffer' \S+ <an empty folder>/,
+  )
 })
 
 t.test('a config that cannot be written does not stop a mount', async (t) => {

@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -244,6 +245,32 @@ t.test('what the system refuses is not damage either', async (t) => {
     t.equal(status, 1)
     t.match(stderr, /^coffer: you may not read the folder .*data\nhint: [^\n]*\n$/)
   }
+})
+
+t.test('online-only: the rest is copied, and nobody waits', async (t) => {
+  if (!needs(t, 'linux', 'fuse')) return
+  const world = new World(t)
+  world.create()
+  world.mount()
+  writeFileSync(join(world.mountpoint, 'here'), 'here')
+  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
+  const data = join(world.vault, 'data')
+  const [here] = readdirSync(data)
+  world.mount()
+  writeFileSync(join(world.mountpoint, 'away'), 'away')
+  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
+  const blob = readdirSync(data).find((name) => name !== here) ?? ''
+  renameSync(join(data, blob), join(world.folder, 'kept'))
+  writeFileSync(join(data, `.${blob}.icloud`), '')
+  t.equal(world.run(['ls', '-l', world.vault]).code, 0)
+  const get = world.run(['get', world.vault, '/', 'out'])
+  t.equal(get.code, 1)
+  t.match(
+    get.err,
+    /^not copied: \/away: it is not on this machine; have the sync program bring it/m,
+  )
+  t.match(get.err, /^coffer: one entry could not be copied; everything else was$/m)
+  t.same(readdirSync(join(world.folder, 'out')), ['here'])
 })
 
 t.test('stopped by Ctrl-C: says so, and leaves no half file', async (t) => {

@@ -28,6 +28,7 @@ t.test('ls and get tell of a journal that waits, and mount finishes it', async (
   const fd = openSync(join(world.mountpoint, 'f'), 'r+')
   writeSync(fd, 'changed', 50_000)
   closeSync(fd)
+  t.notMatch(world.run(['ls', world.vault]).err, waiting, 'the drive is there to finish it')
   const { pid } = world
   process.kill(pid, 'SIGKILL')
   t.ok(await until(() => !isAlive(pid) && mountsBelow(world.folder).length === 0))

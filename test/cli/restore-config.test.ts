@@ -3,16 +3,18 @@
 
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
 import { needs } from '../needs.js'
 import { CHEAP, PASSWORD, says, World } from './coffer.js'
@@ -114,6 +116,27 @@ t.test('the config of another vault is refused', async (t) => {
   const env = { COFFER_STATE_DIR: join(world.folder, 'other machine') }
   t.equal(world.run(['create', world.vault, ...CHEAP], { env }).code, 0)
   says(t, world.run(['restore-config', world.vault]), 13, /there is no good copy/)
+})
+
+t.test('two vaults that were made in one folder before it was synced', async (t) => {
+  const world = new World(t)
+  world.create()
+  const [mine, folder] = [join(world.vault, 'vault (1).coffer'), join(world.folder, 'mine')]
+  renameSync(configOf(world.vault), mine)
+  const theirs = join(world.folder, 'theirs')
+  t.equal(world.run(['create', theirs, ...CHEAP], { input: 'another one\nanother one\n' }).code, 0)
+  copyFileSync(configOf(theirs), configOf(world.vault))
+  says(
+    t,
+    world.run(['ls', world.vault]),
+    12,
+    /hint: two vaults were made .* is '.* \(1\).coffer'; /,
+  )
+  t.equal(world.run(['ls', world.vault], { input: 'another one\n' }).code, 0)
+  // what the hint says
+  cpSync(world.vault, folder, { recursive: true })
+  renameSync(join(folder, basename(mine)), configOf(folder))
+  t.equal(world.run(['ls', folder]).code, 0)
 })
 
 t.test('mount --config with a copy of the vault itself', async (t) => {

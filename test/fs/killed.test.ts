@@ -343,6 +343,10 @@ t.test('a blob that the cloud has replaced is left alone, and the change is kept
   })
   t.equal(session.read('/f').length, 5 * C)
   t.same(warnings(session), ['replay', 'journal-kept'])
+  t.match(
+    session.log.find(({ event }) => event === 'journal-kept')?.message,
+    / to one file are kept /,
+  )
   t.ok(readdirSync(join(state, 'journal')).some((name) => name.startsWith('journal-kept-')))
 })
 

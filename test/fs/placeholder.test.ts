@@ -292,3 +292,26 @@ t.test('where nothing can be parked it is waited for on the spot', async (t) => 
   await new Promise((resolve) => client.once('close', resolve))
   session.close()
 })
+
+t.test('where nobody waits, a stub is refused at once', async (t) => {
+  if (!needs(t, 'linux')) return
+  const { vault, blob, kept } = evicted(t, nextcloud)
+  const begun = performance.now()
+  let session = vault.open({ waits: false, readOnly: true })
+  t.same([...session.list('/d').keys()].sort(), ['here', 'online'])
+  t.throws(() => session.read('/d/online'), {
+    code: 'ONLINE_ONLY',
+    message: 'it is not on this machine; have the sync program bring it, then run again',
+  })
+  t.equal(session.read('/d/here').toString(), 'here')
+  renameSync(kept, blob)
+  t.equal(session.read('/d/online').toString(), OLD, 'it has come')
+  session.close()
+  const data = dirname(blob)
+  const meta = join(data, readdirSync(data).find((name) => name.startsWith('dir-')) ?? '')
+  renameSync(meta, `${meta}.nextcloud`)
+  session = vault.open({ waits: false, readOnly: true })
+  t.throws(() => session.list('/d'), { code: 'ONLINE_ONLY' }, 'that is no damage')
+  session.close()
+  t.ok(performance.now() - begun < 60_000)
+})

@@ -78,6 +78,7 @@ export class TestVault {
     options: {
       readOnly?: boolean
       parks?: boolean
+      waits?: boolean
       portable?: boolean
       holdInodes?: boolean
       journalFolder?: string
@@ -93,7 +94,7 @@ export class TestVault {
       watched?: boolean
     } = {},
   ): Session {
-    const { readOnly = false, parks = false, portable = false } = options
+    const { readOnly = false, parks = false, waits = true, portable = false } = options
     const { holdInodes = false, backing, device = 0xe0 } = options
     const journalFolder = options.journalFolder ?? mkdtempSync(join(this.state, 'journal-'))
     const session = new Session(
@@ -106,6 +107,7 @@ export class TestVault {
           deviceId: Buffer.alloc(16, device),
           readOnly,
           parks,
+          waits,
           portable,
           journalFolder,
           boot: options.boot ?? '',
