@@ -228,6 +228,8 @@ export class FileContent {
     if (end > SIZE_LIMIT) throw new CofferError('EFBIG', 'a file cannot become that large')
     this.#mayWrite()
     const { chunkSize } = this.#ctx.layout
+    const paged = !this.#ctx.pages.isFull
+    this.#promiseWrite(offset, end, paged)
     if (end > this.size) this.#keepOldTail(Math.floor(end / chunkSize), offset, end)
     let position = offset
     while (position < end) {
@@ -241,8 +243,9 @@ export class FileContent {
         position += count * chunkSize
       } else {
         this.records.reserve(this.fd, index, within + n)
-        if (!this.#wait(index, within, from, source, n)) {
-          this.#promise(index)
+        if (paged && this.#canWait(index, within, n)) {
+          this.#pages.put(index, within / PAGE_SIZE, n / PAGE_SIZE, from, source)
+        } else {
           const chunk = n === chunkSize ? this.#cache.load(index, nothing) : this.#load(index)
           chunk.plain.set(from.subarray(source, source + n), within)
           this.#soil(index, chunk)
@@ -259,11 +262,11 @@ export class FileContent {
     }
   }
 
-  /** Whole pages of a full chunk of a large file, of which nothing else is in memory, wait by themselves. */
-  #wait(index: number, within: number, from: Uint8Array, at: number, length: number): boolean {
+  /** Whole pages of a full chunk of a large file, of which nothing else is in memory, can wait by themselves. */
+  #canWait(index: number, within: number, length: number): boolean {
     const { records } = this
     const { chunkSize } = this.#ctx.layout
-    const may =
+    return (
       within % PAGE_SIZE === 0 &&
       length % PAGE_SIZE === 0 &&
       length < chunkSize &&
@@ -272,9 +275,23 @@ export class FileContent {
       records.isStaged(index) &&
       records.lengthOf(index) === chunkSize &&
       this.#cache.get(index) === undefined
-    if (!may) return false
-    this.#promisePages(this.#pages.chunks + 1)
-    return this.#pages.put(index, within / PAGE_SIZE, length / PAGE_SIZE, from, at)
+    )
+  }
+
+  /** Room in the journal for all of a write, or for nothing of it. `paged`: pages may wait. Throws ENOSPC. */
+  #promiseWrite(offset: number, end: number, paged: boolean): void {
+    const { chunkSize } = this.#ctx.layout
+    const [first, last] = [Math.floor(offset / chunkSize), Math.ceil(end / chunkSize)]
+    const waits = (index: number): boolean => {
+      const from = Math.max(offset, index * chunkSize)
+      const to = Math.min(end, (index + 1) * chunkSize)
+      return paged && this.#canWait(index, from - index * chunkSize, to - from)
+    }
+    // only the first and the last chunk can be written in part
+    const ahead = waits(first) ? 1 : 0
+    const behind = last - 1 > first && waits(last - 1) ? 1 : 0
+    if (ahead + behind > 0) this.#promisePages(this.#pages.chunks + ahead + behind)
+    this.#promise(first + ahead, last - behind)
   }
 
   /** Before the file grows past its short last chunk, that chunk is brought here to become full. */

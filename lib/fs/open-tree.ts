@@ -15,7 +15,7 @@ import { Memory } from './memory.js'
 import { Nonces, type Clock, type Random } from './nonces.js'
 import { NotCarried } from './not-carried.js'
 import { openJournal } from './open-journal.js'
-import { PagePool, PAGES_MAX } from './page-pool.js'
+import { PAGE_SIZE, PagePool, PAGES_MAX } from './page-pool.js'
 import { Tree } from './tree.js'
 import { Watch, type Outdated } from './watch.js'
 import { Writers } from './writers.js'
@@ -120,7 +120,7 @@ export function openTree(options: DriveOptions): OpenedTree {
     journal: null,
     memory,
     pool: new ChunkPool(layout.chunkSize),
-    pages: new PagePool(options.pages ?? PAGES_MAX),
+    pages: new PagePool(options.pages ?? PAGES_MAX, (2 * layout.chunkSize) / PAGE_SIZE),
     descriptors: options.descriptors ?? 512,
     ahead: new Map(),
     stored: { files: 0, bytes: 0 },

@@ -11,13 +11,16 @@ export class PagePool {
   readonly #free: number[] = []
   /** pages that may still be taken */
   #left: number
+  readonly #perWrite: number
 
-  constructor(max: number) {
+  /** `perWrite`: what one write takes at most, so that it has all of it or nothing. */
+  constructor(max: number, perWrite: number) {
     this.#left = max
+    this.#perWrite = perWrite
   }
 
   get isFull(): boolean {
-    return this.#left === 0
+    return this.#left < this.#perWrite
   }
 
   /** The number of a page that is all zero. The pool must not be full. */

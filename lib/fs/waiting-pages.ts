@@ -25,20 +25,18 @@ export class WaitingPages {
     return this.#chunks.has(index)
   }
 
-  /** Takes `count` whole pages for a chunk, from its page `first` on. False where the pool has not so many. */
-  put(index: number, first: number, count: number, from: Uint8Array, at: number): boolean {
-    const pages = this.#chunks.get(index) ?? new Array<number>(this.#perChunk).fill(NONE)
+  /** Takes `count` whole pages for a chunk, from its page `first` on. The pool must not be full. */
+  put(index: number, first: number, count: number, from: Uint8Array, at: number): void {
+    let pages = this.#chunks.get(index)
+    if (pages === undefined) {
+      pages = new Array<number>(this.#perChunk).fill(NONE)
+      this.#chunks.set(index, pages)
+    }
     for (let k = 0; k < count; k++) {
       let page = pages[first + k] ?? NONE
-      if (page === NONE) {
-        if (this.#pool.isFull) return false
-        page = this.#pool.take()
-        pages[first + k] = page
-        this.#chunks.set(index, pages)
-      }
+      if (page === NONE) page = pages[first + k] = this.#pool.take()
       this.#pool.fill(page, from, at + k * PAGE_SIZE)
     }
-    return true
   }
 
   /** Lays the pages of a chunk over its plaintext. */

@@ -20,7 +20,7 @@ const readable = (script: readonly Step[]): string =>
   )
 
 /** With files above one chunk taken for large, so that single pages of them wait, and few may. */
-const PAGED = { strictMax: 2 ** 14, pages: 12 }
+const PAGED = { strictMax: 2 ** 14, pages: 16 }
 const KINDS: [string, number, { strictMax?: number; holdInodes: boolean; pages?: number }][] = [
   ['chunks of 2^12, inodes forgotten', 12, { holdInodes: false }],
   ['chunks of 2^12, inodes held', 12, { holdInodes: true }],
