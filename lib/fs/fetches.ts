@@ -13,7 +13,7 @@ import type { Clock } from './nonces.js'
 /** A descriptor that nobody has come for is closed after that. */
 const KEPT_MS = 10_000
 
-const NOT_HERE = 'it is not on this machine; have the sync program bring it, then run again'
+const NOT_HERE = 'it is not on this machine'
 
 interface Fetch {
   later: Later

@@ -301,7 +301,7 @@ t.test('where nobody waits, a stub is refused at once', async (t) => {
   t.same([...session.list('/d').keys()].sort(), ['here', 'online'])
   t.throws(() => session.read('/d/online'), {
     code: 'ONLINE_ONLY',
-    message: 'it is not on this machine; have the sync program bring it, then run again',
+    message: 'it is not on this machine',
   })
   t.equal(session.read('/d/here').toString(), 'here')
   renameSync(kept, blob)
