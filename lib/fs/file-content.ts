@@ -164,12 +164,16 @@ export class FileContent {
   /** The chunk in memory, from the blob where it lies there, zero elsewhere. */
   #load(index: number): CachedChunk {
     return this.#cache.load(index, (plain) => {
-      if (this.records.lengthOf(index) <= 0) return
-      straight.bytes = plain
-      straight.at = 0
-      this.records.load(this.fd, index, 1, straight)
-      this.#pages.lay(index, plain)
+      if (this.records.lengthOf(index) > 0) this.#fill(index, plain)
     })
+  }
+
+  /** What is stored of a chunk, with the pages that wait over it. */
+  #fill(index: number, plain: Uint8Array): void {
+    straight.bytes = plain
+    straight.at = 0
+    this.records.load(this.fd, index, 1, straight)
+    this.#pages.lay(index, plain)
   }
 
   /** The chunk in memory is what counts from now on. */
@@ -595,11 +599,8 @@ export class FileContent {
   #stagePages(entry: EntryBuffer, index: number): void {
     const { pool, layout } = this.#ctx
     const plain = pool.take()
-    straight.bytes = plain
-    straight.at = 0
     try {
-      this.records.load(this.fd, index, 1, straight)
-      this.#pages.lay(index, plain)
+      this.#fill(index, plain)
       this.records.stage(this.fd, entry, index, plain, layout.chunkSize)
     } catch (error) {
       if (error instanceof CofferError && error.code === 'CHUNK_DAMAGED') this.#pages.drop(index)

@@ -133,7 +133,7 @@ export class OpenFiles {
     if (inode.rescue !== null) commit(this.#tree, inode)
   }
 
-  /** Empties a journal that has grown large; for that nothing may wait in memory. */
+  /** Empties a journal that has grown large; what waits in memory is sealed first, of much of it some. */
   #relieve(): void {
     const { journal } = this.#tree.ctx
     if (journal?.large !== true) return

@@ -15,7 +15,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs } from '../needs.js'
 import { CHEAP, PASSWORD, PROGRAM, says, until, World } from './coffer.js'
@@ -134,19 +134,33 @@ t.test('ls', async (t) => {
   says(t, ls('nothing'), 24, /there is no nothing in the vault/)
 })
 
+/** A new vault with a file that holds its own name, and another; the path of the other's blob. */
+function blobBeside(
+  t: Test,
+  world: World,
+  first: string,
+  second: string,
+  content: string | Buffer,
+): string {
+  const data = join(world.vault, 'data')
+  let before: string[] = []
+  world.create()
+  for (const [name, bytes] of [
+    [first, first],
+    [second, content],
+  ] as const) {
+    before = readdirSync(data)
+    world.mount()
+    writeFileSync(join(world.mountpoint, name), bytes)
+    t.equal(world.run(['unmount', world.mountpoint]).code, 0)
+  }
+  return join(data, readdirSync(data).find((name) => !before.includes(name)) ?? '')
+}
+
 t.test('damage: the rest is copied, the damaged file is named and not made', async (t) => {
   if (!needs(t, 'linux', 'fuse')) return
   const world = new World(t)
-  world.create()
-  world.mount()
-  writeFileSync(join(world.mountpoint, 'good'), 'good')
-  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
-  const data = join(world.vault, 'data')
-  const before = new Set(readdirSync(data))
-  world.mount()
-  writeFileSync(join(world.mountpoint, 'bad'), BIG)
-  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
-  const blob = join(data, readdirSync(data).find((name) => !before.has(name)) ?? '')
+  const blob = blobBeside(t, world, 'good', 'bad', BIG)
   const bytes = readFileSync(blob)
   bytes[2_000_000] = (bytes[2_000_000] ?? 0) ^ 1
   writeFileSync(blob, bytes)
@@ -250,18 +264,9 @@ t.test('what the system refuses is not damage either', async (t) => {
 t.test('online-only: the rest is copied, and nobody waits', async (t) => {
   if (!needs(t, 'linux', 'fuse')) return
   const world = new World(t)
-  world.create()
-  world.mount()
-  writeFileSync(join(world.mountpoint, 'here'), 'here')
-  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
-  const data = join(world.vault, 'data')
-  const [here] = readdirSync(data)
-  world.mount()
-  writeFileSync(join(world.mountpoint, 'away'), 'away')
-  t.equal(world.run(['unmount', world.mountpoint]).code, 0)
-  const blob = readdirSync(data).find((name) => name !== here) ?? ''
-  renameSync(join(data, blob), join(world.folder, 'kept'))
-  writeFileSync(join(data, `.${blob}.icloud`), '')
+  const blob = blobBeside(t, world, 'here', 'away', 'away')
+  renameSync(blob, join(world.folder, 'kept'))
+  writeFileSync(join(dirname(blob), `.${basename(blob)}.icloud`), '')
   t.equal(world.run(['ls', '-l', world.vault]).code, 0)
   const get = world.run(['get', world.vault, '/', 'out'])
   t.equal(get.code, 1)
